@@ -1,0 +1,80 @@
+"""Names of container images, by the grammar of the OCI distribution.
+
+Source of the grammar: distribution/reference, regexp.go.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_REPOSITORY = re.compile(rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
+_LONGEST_NAME = 255
+_DOCKER_HUB = "docker.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where images are kept: `ghcr.io/acme/shop`. `name` is the text as the user wrote it."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if len(self.name) > _LONGEST_NAME or not _REPOSITORY.fullmatch(self.name):
+            msg = f"{self.name!r} is not an image repository such as ghcr.io/acme/shop"
+            raise ValueError(msg)
+
+    @property
+    def registry(self) -> str:
+        """The registry's host and port; `docker.io` where the name has none."""
+        first, slash, _ = self.name.partition("/")
+        names_a_host = slash and ("." in first or ":" in first or first == "localhost")
+        return first if names_a_host else _DOCKER_HUB
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The content hash of a manifest: `sha256:` and 64 hexadecimal digits."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.value):
+            msg = f"{self.value!r} is not a digest such as sha256:…"
+            raise ValueError(msg)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def is_tag(text: str) -> bool:
+    return bool(_TAG.fullmatch(text))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """One image: a repository and a tag, and its digest once the registry has told it."""
+
+    repository: Repository
+    tag: str
+    digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        if not is_tag(self.tag):
+            msg = f"{self.tag!r} is not an image tag: letters, digits, `_`, `.`, `-`, at most 128"
+            raise ValueError(msg)
+
+    @property
+    def tagged(self) -> str:
+        """`repository:tag`, without the digest."""
+        return f"{self.repository}:{self.tag}"
+
+    def __str__(self) -> str:
+        return f"{self.tagged}@{self.digest}" if self.digest else self.tagged

@@ -1,0 +1,1 @@
+"""One function each: a frozen request in, a frozen result out."""

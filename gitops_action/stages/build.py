@@ -1,0 +1,40 @@
+"""Stage 2: an image that is kept here until the tests have passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import PurePosixPath
+
+    from gitops_action.model.log import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What to build; the paths are relative to the workspace, `created` is seconds since 1970."""
+
+    builder: str
+    module: PurePosixPath
+    context: PurePosixPath
+    dockerfile: PurePosixPath
+    main_package: str
+    base_image: str
+    labels: Mapping[str, str]
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image that was built and not yet pushed; `handle` is for the builder that made it."""
+
+    builder: str
+    handle: str
+
+
+class Builder(Protocol): ...
+
+
+def build(request: BuildRequest, *, docker: Builder, ko: Builder, log: Log) -> BuiltImage: ...
