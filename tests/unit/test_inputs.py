@@ -1,0 +1,153 @@
+"""Inputs are parsed once, and every problem is named at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+import pytest
+
+from gitops_action.errors import InputError
+from gitops_action.inputs import load_inputs, secrets
+from gitops_action.model.stage import Stage
+from gitops_action.model.wait import ApplicationName, WaitFor
+from tests.fakes.runs import context_of, defaults, inputs_of
+
+
+def test_the_defaults_of_action_yml_are_valid() -> None:
+    """
+    A step without `with:` is a valid step.
+    """
+    inputs = inputs_of()
+
+    assert inputs.stages is None
+    assert inputs.wait_timeout == timedelta(minutes=15)
+    assert inputs.given == frozenset()
+
+
+def test_values_are_parsed_into_types() -> None:
+    """
+    What the author wrote is understood as the documentation says.
+    """
+    inputs = inputs_of(
+        stages="verify, build",
+        go_test_flags="-race -run 'A B'",
+        kustomizations="overlays/dev\noverlays/prod",
+        argocd_applications="shop, team/shop",
+        argocd_server="argocd.example.com/",
+        argocd_insecure="True",
+        wait_for="synced",
+        wait_timeout="90s",
+    )
+
+    assert inputs.stages == {Stage.VERIFY, Stage.BUILD}
+    assert inputs.go_test_flags == ("-race", "-run", "A B")
+    assert inputs.kustomizations == (
+        PurePosixPath("overlays/dev"),
+        PurePosixPath("overlays/prod"),
+    )
+    assert inputs.argocd_applications == (
+        ApplicationName("shop"),
+        ApplicationName("shop", "team"),
+    )
+    assert inputs.argocd_server == "https://argocd.example.com"
+    assert inputs.argocd_insecure
+    assert inputs.wait_for is WaitFor.SYNCED
+    assert inputs.wait_timeout == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("stages", "verify, deploy", "'deploy'"),
+        ("stages", ",", "nothing"),
+        ("image", "ghcr.io/Acme/shop", "not an image repository"),
+        ("image", "https://ghcr.io/acme/shop", "not an image repository"),
+        ("wait-timeout", "soon", "`90s`, `15m` or `1h`"),
+        ("wait-timeout", "10", "`90s`, `15m` or `1h`"),
+        ("wait-timeout", "0m", "`90s`, `15m` or `1h`"),
+        ("wait-for", "ready", "`synced`, `healthy`, `nothing`"),
+        ("builder", "kaniko", "`auto`, `docker`, `ko`"),
+        ("argocd-insecure", "yes", "`true` or `false`"),
+        ("argocd-server", "ftp://argocd.example.com", "https://argocd.example.com"),
+        ("argocd-server", "https://user:pass@argocd.example.com", "https://argocd.example.com"),
+        ("argocd-applications", "a/b/c", "`team/shop`"),
+        ("kustomizations", "../elsewhere", "inside the repository"),
+        ("working-directory", "/etc", "inside the repository"),
+        ("ca-certificates", "/etc/ssl/cert.pem", "PEM"),
+        ("commit-message", "one\ntwo", "one line"),
+        ("go-test-flags", "-run 'open", "quotation"),
+        ("go-test-flags", "-exec=/bin/sh", "`-exec`"),
+        ("go-packages", "-toolexec=x", "packages"),
+        ("main-package", "-o", "package"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, said: str) -> None:
+    """
+    The message names the input and shows a right value.
+    """
+    with pytest.raises(InputError) as caught:
+        inputs_of(**{name: value})
+
+    assert f"`{name}`" in caught.value.message
+    assert said in caught.value.message
+
+
+def test_every_problem_is_named_at_once() -> None:
+    """
+    Three typos take one run to find, not three.
+    """
+    with pytest.raises(InputError) as caught:
+        inputs_of(wait_timeout="soon", builder="kaniko", argocd_insecure="on")
+
+    assert caught.value.message.count("`: ") + caught.value.message.count("; ") >= 2
+    assert all(
+        f"`{name}`" in caught.value.message
+        for name in ("wait-timeout", "builder", "argocd-insecure")
+    )
+
+
+def test_secrets_never_print() -> None:
+    """
+    A token shows neither in a message nor in a traceback's values.
+    """
+    inputs = inputs_of(github_token="canary", argocd_token="canary")
+
+    assert "canary" not in repr(inputs)
+    assert str(inputs.github_token) == "***"
+    assert inputs.github_token.reveal() == "canary"
+
+
+def test_secrets_are_known_before_the_inputs_are_valid() -> None:
+    """
+    A token is masked even where another input is wrong.
+    """
+    env = {
+        "INPUT_ARGOCD-TOKEN": " canary\n",
+        "INPUT_WAIT-TIMEOUT": "soon",
+        "INPUT_GITHUB-TOKEN": "",
+    }
+
+    found = secrets(env)
+
+    assert [secret.reveal() for secret in found] == ["canary"]
+
+
+def test_an_absent_input_has_its_default_outside_a_runner() -> None:
+    """
+    On a laptop nothing sends the inputs that were not given.
+    """
+    inputs = load_inputs({}, defaults())
+
+    assert inputs.tags == ("sha", "latest")
+
+
+def test_the_context_names_the_run() -> None:
+    """
+    A commit in the GitOps repository leads back to the run that made it.
+    """
+    context = context_of()
+
+    assert context.run_url == "https://github.com/acme/shop/actions/runs/42/attempts/1"
+    assert context.default_branch == "main"
+    assert context.on_runner

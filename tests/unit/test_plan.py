@@ -1,0 +1,201 @@
+"""Everything is decided before anything is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_action.errors import EventError, InputError, RunnerError
+from gitops_action.model.secret import Secret
+from gitops_action.model.stage import Stage
+from gitops_action.plan import make_plan, registry_credentials
+from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
+
+ALL = tuple(Stage)
+
+
+def _problems(error: pytest.ExceptionInfo[InputError]) -> str:
+    return error.value.message
+
+
+def test_five_inputs_plan_five_stages() -> None:
+    """
+    The short form of the step does the whole job.
+    """
+    plan = plan_of()
+
+    assert plan.stages == ALL
+    assert str(plan.image) == f"ghcr.io/acme/shop:{SHA}"
+    assert plan.gitops_url == "https://github.com/acme/shop.git"
+    assert plan.promote is not None
+    assert plan.promote.branch == "main"
+    assert plan.promote.subject == f"Promote shop to {SHA}"
+    assert plan.promote.trailers == {
+        "Source-Repository": "acme/shop",
+        "Source-Commit": SHA.value,
+        "Source-Run": "https://github.com/acme/shop/actions/runs/42/attempts/1",
+    }
+
+
+def test_stages_follow_from_the_inputs() -> None:
+    """
+    Nothing to publish means that only the tests run.
+    """
+    nothing = make_plan(inputs_of(), context_of())
+    image = make_plan(inputs_of(image="ghcr.io/acme/shop"), context_of())
+
+    assert nothing.stages == (Stage.VERIFY,)
+    assert image.stages == (Stage.VERIFY, Stage.BUILD, Stage.PUBLISH)
+    assert image.preflight is not None
+    assert nothing.preflight is None
+
+
+@pytest.mark.parametrize("event", ["pull_request", "merge_group"])
+def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str) -> None:
+    """
+    A pull request can neither push an image nor move the GitOps branch.
+    """
+    plan = make_plan(everything(argocd_token=""), context_of(event=event))
+
+    assert plan.stages == (Stage.VERIFY, Stage.BUILD)
+    assert plan.publish is plan.promote is plan.sync is plan.preflight is None
+
+
+def test_pull_request_target_is_refused() -> None:
+    """
+    A stranger's code never runs beside this repository's secrets.
+    """
+    with pytest.raises(EventError) as caught:
+        make_plan(everything(), context_of(event="pull_request_target"))
+
+    assert "on: pull_request" in caught.value.hint
+
+
+def test_an_unset_secret_never_skips_a_stage() -> None:
+    """
+    `argocd-server` with an empty token is an error, not a green run without a wait.
+    """
+    with pytest.raises(InputError) as caught:
+        make_plan(everything(argocd_token=""), context_of())
+
+    assert "`argocd-token` is empty" in _problems(caught)
+    assert "secret" in _problems(caught)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"image": ""}, "`image` is empty, and the stage `promote` needs it"),
+        ({"kustomizations": ""}, "the stage `sync` needs the stage `promote`"),
+        ({"argocd_applications": ""}, "`argocd-applications` is empty"),
+        ({"stages": "publish"}, "the stage `publish` needs the stage `build`"),
+        ({"stages": "verify"}, "`kustomizations` is for the stage `promote`"),
+        ({"tags": "latest"}, "never moves"),
+        ({"tags": "sha, a+b"}, "'a_b' would do"),
+        ({"gitops_repository": "https://u:p@h/x.git"}, "without credentials"),
+        ({"gitops_repository": "acme/gitops"}, "`gitops-branch` is needed"),
+        ({"registry_username": "me"}, "`registry-password` is empty"),
+        ({"registry_password": "x"}, "`registry-username` is empty"),
+        ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
+        ({"builder": "docker", "main_package": "./x"}, "`main-package` is for `builder: ko`"),
+    ],
+)
+def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
+    """
+    Inputs that cannot work together are found before anything is touched.
+    """
+    with pytest.raises(InputError) as caught:
+        make_plan(everything(**given), context_of())
+
+    assert said in _problems(caught)
+
+
+def test_all_contradictions_are_named_at_once() -> None:
+    """
+    One run is enough to find every mistake.
+    """
+    with pytest.raises(InputError) as caught:
+        make_plan(everything(argocd_token="", tags="latest", registry_username="me"), context_of())
+
+    for said in ("argocd-token", "never moves", "registry-password"):
+        assert said in _problems(caught)
+
+
+def test_a_missing_checkout_is_said() -> None:
+    """
+    An empty workspace is the likeliest mistake of a first run.
+    """
+    with pytest.raises(RunnerError) as caught:
+        make_plan(everything(), context_of(commit=None))
+
+    assert "actions/checkout" in caught.value.hint
+
+
+def test_wait_for_nothing_plans_no_wait() -> None:
+    """
+    The first rollout creates the Application itself, so there is nothing to wait for yet.
+    """
+    plan = plan_of(wait_for="nothing")
+
+    assert plan.stages == ALL[:-1]
+
+
+def test_a_tag_promotes_to_the_default_branch() -> None:
+    """
+    A release has no branch of its own.
+    """
+    plan = make_plan(everything(), context_of(ref_type="tag", ref_name="v1.0.0"))
+
+    assert plan.promote is not None
+    assert plan.promote.branch == "main"
+
+
+def test_another_repository_has_its_own_url_and_branch() -> None:
+    """
+    The GitOps repository may be any other one.
+    """
+    by_name = plan_of(gitops_repository="acme/gitops", gitops_branch="live")
+    by_url = plan_of(gitops_repository="https://git.example.com/x.git", gitops_branch="live")
+
+    assert by_name.gitops_url == "https://github.com/acme/gitops.git"
+    assert by_name.commit_page == "https://github.com/acme/gitops/commit/"
+    assert by_url.gitops_url == "https://git.example.com/x.git"
+    assert by_url.commit_page == ""
+
+
+def test_the_workflow_token_opens_only_githubs_registry() -> None:
+    """
+    GITHUB_TOKEN is never sent to another registry.
+    """
+    ours = registry_credentials(everything(), context_of())
+    other = registry_credentials(everything(image="quay.io/acme/shop"), context_of())
+    given = registry_credentials(
+        everything(registry_username="me", registry_password="pass"), context_of()
+    )
+
+    assert ours == ("octocat", Secret("workflow-token"))
+    assert other is None
+    assert given == ("me", Secret("pass"))
+
+
+def test_labels_depend_on_the_commit_alone() -> None:
+    """
+    Building the same commit again gives the same image.
+    """
+    plan = plan_of()
+
+    assert plan.build is not None
+    assert plan.build.labels == {
+        "org.opencontainers.image.created": "2023-11-14T22:13:20Z",
+        "org.opencontainers.image.revision": SHA.value,
+        "org.opencontainers.image.source": "https://github.com/acme/shop",
+        "org.opencontainers.image.title": "shop",
+    }
+
+
+def test_another_commit_than_the_events_is_said() -> None:
+    """
+    Whoever checks out another ref sees what is built.
+    """
+    plan = make_plan(everything(), context_of(event_sha="c" * 40))
+
+    assert "not the event's" in plan.notices[-1]
