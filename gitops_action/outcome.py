@@ -1,0 +1,101 @@
+"""How a run ended: every stage with its time and result, on success and failure alike."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from gitops_action.errors import ActionError
+from gitops_action.model.image import ImageReference
+from gitops_action.plan import Plan
+from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.publish import PublishResult
+from gitops_action.stages.sync import SyncResult
+from gitops_action.stages.verify import VerifyResult
+
+
+class Result(enum.StrEnum):
+    """What the step has reached; only `failed` ends it with an error."""
+
+    HEALTHY = "healthy"
+    SYNCED = "synced"
+    PROMOTED = "promoted"
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    VERIFIED = "verified"
+    FAILED = "failed"
+
+
+class State(enum.StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """How one stage went; `seconds` is its wall time, `words` one line about its result."""
+
+    name: str
+    state: State
+    seconds: float = 0.0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was done and what was not; a stage that has no result has None."""
+
+    plan: Plan | None
+    result: Result
+    runs: tuple[StageRun, ...] = ()
+    failure: ActionError | None = None
+    image: ImageReference | None = None
+    verify: VerifyResult | None = None
+    publish: PublishResult | None = None
+    promote: PromoteResult | None = None
+    sync: SyncResult | None = None
+
+
+def words(result: object) -> str:
+    """Say a stage's result in a few words."""
+    match result:
+        case VerifyResult():
+            failed = f", {result.failed} failed" if result.failed else ""
+            skipped = f", {result.skipped} skipped" if result.skipped else ""
+            return f"{result.passed} tests passed{failed}{skipped}"
+        case PublishResult():
+            return f"{result.image}"
+        case PromoteResult(changed=True):
+            return f"{result.revision.short} asks for the image"
+        case PromoteResult():
+            return f"nothing to change at {result.revision.short}"
+        case SyncResult():
+            return ", ".join(
+                f"{one.name} {one.sync} {one.health} at {one.revision[:7]}"
+                for one in result.applications
+            )
+        case _:
+            return "done"
+
+
+def last_line(outcome: Outcome) -> str:
+    """Say in one line how the run ended, and on failure what had been done by then."""
+    kind = f" ({outcome.failure.code})" if outcome.failure else ""
+    return f"result={outcome.result}{kind}: {_done(outcome)}"
+
+
+def _done(outcome: Outcome) -> str:
+    done = [words(outcome.verify)] if outcome.verify else []
+    if outcome.publish:
+        done.append(f"pushed {outcome.publish.image.tagged}")
+    if outcome.promote:
+        done.append(words(outcome.promote))
+    if outcome.sync:
+        done.append(words(outcome.sync))
+    if outcome.failure and not (outcome.publish or outcome.promote):
+        done.append("nothing was pushed or committed")
+    elif outcome.failure and not outcome.promote:
+        done.append("nothing was committed")
+    return "; ".join(done)

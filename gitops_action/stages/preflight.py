@@ -1,0 +1,144 @@
+"""Beside verify and build: fail early on what would fail late, and write nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from gitops_action.errors import ApplicationError
+from gitops_action.kustomization import FileEdit, Tree, kustomizations_below, plan_edits
+from gitops_action.model.argocd import Application, same_repository
+from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.log import Log
+from gitops_action.model.source import CommitSha
+from gitops_action.model.wait import ApplicationName
+
+PREFLIGHT = "preflight"
+_ANSWER_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightRequest:
+    """What later stages will need; `image` is None where nothing is promoted.
+
+    `registry` is where an image will be pushed, None where none is. The rest is as in the requests
+    of promote and sync.
+    """
+
+    registry: Repository | None
+    image: ImageReference | None
+    gitops_url: str
+    branch: str
+    kustomizations: tuple[PurePosixPath, ...]
+    entry: str
+    applications: tuple[ApplicationName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightResult:
+    """How many things were asked and found well."""
+
+    checks: int
+
+
+class Registry(Protocol):
+    def check_login(self, repository: Repository) -> None:
+        """Raise RegistryError or RegistryLoginError where the registry refuses us."""
+
+
+class GitOps(Tree, Protocol):
+    def head(self, branch: str) -> CommitSha: ...
+
+    def default_branch(self) -> str: ...
+
+    def check_push(self, branch: str) -> None:
+        """Raise GitOpsAccessError where the token may not push."""
+
+
+class ArgoCD(Protocol):
+    def application(
+        self, name: str, namespace: str, *, refresh: bool, timeout: float
+    ) -> Application: ...
+
+
+def preflight(
+    request: PreflightRequest, *, registry: Registry, gitops: GitOps, argocd: ArgoCD, log: Log
+) -> PreflightResult:
+    """Ask every system what the later stages will ask of it."""
+    checks = 0
+    if request.registry:
+        registry.check_login(request.registry)
+        log.say(f"{request.registry.registry} accepts the login.")
+        checks += 1
+    # Before the clone: a wrong token of Argo CD is the quickest answer of all.
+    applications = [
+        argocd.application(name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS)
+        for name in request.applications
+    ]
+    if request.image:
+        head = gitops.head(request.branch)
+        edits = _edits(request, request.image, head, gitops)
+        gitops.check_push(request.branch)
+        for edit in edits:
+            log.say(f"{edit.path} asks for {edit.edit.previous or 'no image yet'}.")
+        log.say(f"{request.branch} may be pushed to, as far as its rules can be asked beforehand.")
+        checks += len(edits) + 1
+        promoted = {edit.path for edit in edits}
+        for name, application in zip(request.applications, applications, strict=True):
+            _check_follows(application, name, request, gitops)
+            folder = PurePosixPath(application.source.path)
+            used = set(kustomizations_below(gitops, head, folder))
+            if not promoted & used:
+                raise _unused(name, folder, promoted)
+            log.say(f"{name} follows {request.branch} at {folder}.")
+            checks += 1
+    return PreflightResult(checks)
+
+
+def _edits(
+    request: PreflightRequest, image: ImageReference, head: CommitSha, tree: Tree
+) -> tuple[FileEdit, ...]:
+    return plan_edits(
+        request.kustomizations, image=image, entry=request.entry, tree=tree, head=head
+    )
+
+
+def _check_follows(
+    application: Application, name: ApplicationName, request: PreflightRequest, gitops: GitOps
+) -> None:
+    if application.several_sources or application.hydrated:
+        kind = "a source hydrator" if application.hydrated else "several sources"
+        raise ApplicationError(
+            f"The Application {name} has {kind}, which this version cannot wait for.",
+            hint="Promote without the wait (`wait-for: nothing`), or give it a single source.",
+        )
+    source = application.source
+    if not same_repository(source.repo_url, request.gitops_url):
+        raise ApplicationError(
+            f"The Application {name} follows {source.repo_url or 'no git repository'}, and not "
+            f"{request.gitops_url}: it would never see the promotion.",
+            hint="Name the Application of this repository in `argocd-applications`, or its "
+            "repository in `gitops-repository`.",
+        )
+    followed = source.target_revision.removeprefix("refs/heads/")
+    if followed in {"", "HEAD"}:
+        followed = gitops.default_branch()
+    if followed != request.branch:
+        raise ApplicationError(
+            f"The Application {name} follows {followed}, and the promotion goes to "
+            f"{request.branch}: it would never see it.",
+            hint=f"Set `gitops-branch: {followed}`, or the Application's `targetRevision` to "
+            f"{request.branch}.",
+        )
+
+
+def _unused(
+    name: ApplicationName, folder: PurePosixPath, promoted: set[PurePosixPath]
+) -> ApplicationError:
+    files = ", ".join(str(file) for file in sorted(promoted))
+    return ApplicationError(
+        f"The Application {name} is made from {folder}, which does not use {files}: the promotion "
+        "would not change it.",
+        hint=f"Put {folder} into `kustomizations`, or name another Application.",
+    )

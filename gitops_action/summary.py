@@ -1,0 +1,175 @@
+"""The outcome as people read it: the job summary, result first."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from gitops_action.outcome import Outcome, Result, State
+from gitops_action.stages.sync import ApplicationResult
+
+_HEADLINES = {
+    Result.HEALTHY: "✅ Deployed and healthy",
+    Result.SYNCED: "✅ Deployed",
+    Result.PROMOTED: "✅ Promoted",
+    Result.PUBLISHED: "✅ Published",
+    Result.UNCHANGED: "✅ Nothing to change",
+    Result.VERIFIED: "✅ Verified",
+    Result.FAILED: "❌ Failed",
+}
+_STATES = {State.PASSED: "✅", State.FAILED: "❌", State.CANCELLED: "⏹️", State.SKIPPED: "not run"}
+_DIFF_LINES = 200
+_FINDINGS = 50
+
+
+def summary(outcome: Outcome) -> str:
+    """Make the job summary in GitHub's Markdown."""
+    parts = (_headline, _failure, _stages, _findings, _facts, _diff, _applications)
+    return "\n".join(line for part in parts for line in part(outcome)) + "\n"
+
+
+def _headline(outcome: Outcome) -> Iterator[str]:
+    name = f": {outcome.image.tagged}" if outcome.image else ""
+    yield f"## {_HEADLINES[outcome.result]}{_text(name)}"
+    yield ""
+
+
+def _failure(outcome: Outcome) -> Iterator[str]:
+    if outcome.failure is None:
+        return
+    place = f" ({_code(str(outcome.failure.location))})" if outcome.failure.location else ""
+    yield f"> **{_text(outcome.failure.message)}**{place}"
+    yield ">"
+    for line in outcome.failure.hint.splitlines():
+        # An indented line is an example to paste: Markdown shows it as code.
+        yield f"> {line if line.startswith('    ') else _text(line)}".rstrip()
+    yield ""
+    yield from _done_and_not(outcome)
+
+
+def _done_and_not(outcome: Outcome) -> Iterator[str]:
+    pushed, promoted = outcome.publish, outcome.promote
+    yield f"- Image: {_code(str(pushed.image)) + ' is pushed' if pushed else 'not pushed'}"
+    commit = "no commit was made"
+    if promoted:
+        commit = f"{_code(promoted.revision.short)} asks for it"
+    yield f"- GitOps branch: {commit}"
+    yield f"- Argo CD: {'see below' if outcome.sync else 'not asked'}"
+    yield ""
+
+
+def _stages(outcome: Outcome) -> Iterator[str]:
+    if not outcome.runs:
+        return
+    yield "| Stage | Result | Time | |"
+    yield "|---|---|---:|---|"
+    for run in outcome.runs:
+        time = "" if run.state is State.SKIPPED else f"{run.seconds:.1f} s"
+        yield f"| {run.name} | {_STATES[run.state]} | {time} | {_cell(run.words)} |"
+    yield ""
+
+
+def _findings(outcome: Outcome) -> Iterator[str]:
+    findings = outcome.verify.findings if outcome.verify else ()
+    if not findings:
+        return
+    yield f"### {len(findings)} finding{'s' if len(findings) > 1 else ''}"
+    yield ""
+    for finding in findings[:_FINDINGS]:
+        place = f" {_code(str(finding.location))}" if finding.location else ""
+        about = f" {_code(finding.test or finding.package)}"
+        yield f"- **{_text(finding.kind)}**{about}{place}"
+        yield ""
+        yield from _fenced(finding.message, indent="  ")
+    if len(findings) > _FINDINGS:
+        yield f"- and {len(findings) - _FINDINGS} more, in the log"
+    yield ""
+
+
+def _facts(outcome: Outcome) -> Iterator[str]:
+    facts = {}
+    if outcome.image:
+        facts["Image"] = _code(str(outcome.image))
+    if outcome.promote:
+        facts["Before"] = _code(outcome.promote.previous) if outcome.promote.previous else "none"
+        page = outcome.plan.commit_page if outcome.plan else ""
+        sha = outcome.promote.revision
+        facts["GitOps commit"] = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
+    if not facts:
+        return
+    yield "| | |"
+    yield "|---|---|"
+    for name, value in facts.items():
+        yield f"| {name} | {value} |"
+    yield ""
+
+
+def _diff(outcome: Outcome) -> Iterator[str]:
+    if outcome.promote is None or not outcome.promote.diff:
+        return
+    lines = outcome.promote.diff.splitlines()
+    yield "### Change in the GitOps repository"
+    yield ""
+    yield from _fenced("\n".join(lines[:_DIFF_LINES]), language="diff")
+    if len(lines) > _DIFF_LINES:
+        yield f"and {len(lines) - _DIFF_LINES} more lines"
+    yield ""
+
+
+def _applications(outcome: Outcome) -> Iterator[str]:
+    if outcome.sync is None:
+        return
+    yield "### Argo CD"
+    yield ""
+    yield "| Application | Sync | Health | Revision | |"
+    yield "|---|---|---|---|---|"
+    for one in outcome.sync.applications:
+        link = f"[{_cell(str(one.name))}]({one.url})" if one.url else _cell(str(one.name))
+        status = f"{_cell(one.sync)} | {_cell(one.health)} | {_code(one.revision[:7])}"
+        yield f"| {link} | {status} | {_cell(one.reason)} |"
+    yield ""
+    for one in outcome.sync.applications:
+        yield from _resources(one)
+
+
+def _resources(one: ApplicationResult) -> Iterator[str]:
+    if not one.resources:
+        return
+    yield f"<details><summary>{_text(str(one.name))}: {len(one.resources)} resources</summary>"
+    yield ""
+    yield "| Kind | Name | Sync | Health | |"
+    yield "|---|---|---|---|---|"
+    for resource in one.resources:
+        cells = (resource.kind, resource.name, resource.sync, resource.health, resource.message)
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _text(text: str) -> str:
+    """Keep foreign text from being Markdown or HTML; our own code spans stay."""
+    parts = re.split(r"(`[^`\n]*`)", text.replace("\n", " "))
+    return "".join(
+        part if index % 2 else re.sub(r"([\\*_\[\]#|~])", r"\\\1", html.escape(part, quote=False))
+        for index, part in enumerate(parts)
+    )
+
+
+def _cell(text: str) -> str:
+    return _text(text).replace("`|`", "`\\|`")
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if text else ""
+
+
+def _fenced(text: str, *, language: str = "", indent: str = "") -> Iterator[str]:
+    """A fence longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{indent}{fence}{language}"
+    for line in text.splitlines():
+        yield f"{indent}{line}"
+    yield f"{indent}{fence}"

@@ -1,0 +1,214 @@
+"""Outputs, job summary and last line, on success and failure alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+
+from gitops_action.errors import DegradedError, InputError, VerifyError
+from gitops_action.model.go import Finding, FindingKind
+from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.source import Location
+from gitops_action.model.wait import ApplicationName
+from gitops_action.outcome import Outcome, Result, StageRun, State, last_line
+from gitops_action.report import outputs
+from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.publish import PublishResult
+from gitops_action.stages.sync import ApplicationResult, ResourceStatus, SyncResult
+from gitops_action.stages.verify import VerifyResult
+from gitops_action.summary import summary
+from tests.fakes.runs import HEAD, SHA, plan_of
+
+IMAGE = ImageReference(Repository("ghcr.io/acme/shop"), SHA.value, Digest("sha256:" + "d" * 64))
+PROMOTED = PromoteResult(
+    revision=HEAD,
+    changed=True,
+    previous="ghcr.io/acme/shop:old",
+    diff="--- a/k.yaml\n+++ b/k.yaml\n-  newTag: old\n+  newTag: ```new\n",
+    files=(PurePosixPath("k.yaml"),),
+)
+
+
+def _application(name: str, sync: str, health: str) -> ApplicationResult:
+    return ApplicationResult(
+        name=ApplicationName(name),
+        revision=HEAD.value,
+        sync=sync,
+        health=health,
+        url=f"https://argocd.example.com/applications/argocd/{name}",
+        reason="is deployed",
+        resources=(
+            ResourceStatus(
+                kind="Deployment",
+                name="shop",
+                sync="Synced",
+                health="Degraded",
+                message="exceeded its | deadline <b>",
+            ),
+        ),
+    )
+
+
+def _verified(*findings: Finding) -> VerifyResult:
+    return VerifyResult(passed=3, failed=len(findings), skipped=1, findings=findings)
+
+
+def _healthy() -> Outcome:
+    return Outcome(
+        plan=plan_of(),
+        result=Result.HEALTHY,
+        runs=(StageRun("verify", State.PASSED, 1.25, "3 tests passed"),),
+        image=IMAGE,
+        verify=_verified(),
+        publish=PublishResult(IMAGE, (SHA.value, "latest")),
+        promote=PROMOTED,
+        sync=SyncResult(
+            (_application("one", "Synced", "Healthy"), _application("two", "OutOfSync", "Degraded"))
+        ),
+    )
+
+
+def test_outputs_tell_all_of_a_deployment() -> None:
+    """
+    A later step can use the image, the commit and Argo CD's verdict.
+    """
+    told = outputs(_healthy())
+
+    assert told["result"] == "healthy"
+    assert told["image"] == str(IMAGE)
+    assert told["tag"] == SHA.value
+    assert told["digest"] == "sha256:" + "d" * 64
+    assert (told["tests-passed"], told["tests-failed"], told["tests-skipped"]) == ("3", "0", "1")
+    assert told["previous-image"] == "ghcr.io/acme/shop:old"
+    assert told["changed"] == "true"
+    assert told["gitops-commit-url"] == f"https://github.com/acme/shop/commit/{HEAD}"
+    assert told["revision"] == HEAD.value
+    assert (told["sync-status"], told["health-status"]) == ("OutOfSync", "Degraded")
+    assert [one["name"] for one in json.loads(told["applications"])] == ["one", "two"]
+    assert json.loads(told["timings"]) == [{"stage": "verify", "result": "passed", "seconds": 1.2}]
+
+
+def test_outputs_are_complete_where_nothing_was_done() -> None:
+    """
+    A step that failed at its inputs sets every output all the same.
+    """
+    failure = InputError("`image` is wrong.", hint="Correct it.")
+
+    told = outputs(Outcome(plan=None, result=Result.FAILED, failure=failure))
+
+    assert told["result"] == "failed"
+    assert told["failure"] == "invalid-input"
+    assert set(told.values()) == {"failed", "invalid-input", "", "[]"}
+
+
+def test_the_last_line_says_what_was_done_before_the_failure() -> None:
+    """
+    A red run still says that the image is pushed and the commit made.
+    """
+    failure = DegradedError("shop is Degraded.", hint="Look at its pods.")
+    outcome = Outcome(
+        plan=plan_of(),
+        result=Result.FAILED,
+        failure=failure,
+        verify=_verified(),
+        publish=PublishResult(IMAGE, (SHA.value,)),
+        promote=PROMOTED,
+    )
+
+    assert last_line(outcome) == (
+        "result=failed (degraded): 3 tests passed, 1 skipped; "
+        f"pushed ghcr.io/acme/shop:{SHA}; {HEAD.short} asks for the image"
+    )
+
+
+def test_the_last_line_says_that_nothing_was_done() -> None:
+    """
+    Whoever reads only one line knows that production is as it was.
+    """
+    failure = VerifyError("1 of 4 tests failed.", hint="Mend it.")
+
+    line = last_line(
+        Outcome(plan=plan_of(), result=Result.FAILED, failure=failure, verify=_verified())
+    )
+
+    assert line.endswith("nothing was pushed or committed")
+
+
+def test_the_summary_of_a_deployment() -> None:
+    """
+    The page of the run shows the image, the change and Argo CD's verdict.
+    """
+    text = summary(_healthy())
+
+    assert text.startswith(f"## ✅ Deployed and healthy: ghcr.io/acme/shop:{SHA}\n")
+    assert "| verify | ✅ | 1.2 s | 3 tests passed |" in text
+    assert f"[{HEAD.short}](https://github.com/acme/shop/commit/{HEAD})" in text
+    assert (
+        "| [one](https://argocd.example.com/applications/argocd/one) | Synced | Healthy |" in text
+    )
+    assert "````diff\n--- a/k.yaml" in text
+
+
+def test_foreign_text_is_inert_in_the_summary() -> None:
+    """
+    A resource's message can neither break the table nor bring HTML onto the page.
+    """
+    text = summary(_healthy())
+
+    assert "exceeded its \\| deadline &lt;b&gt;" in text
+
+
+def test_the_summary_of_a_failure_says_what_was_done_and_what_was_not() -> None:
+    """
+    The first lines say what happened, what to do, and how far the run came.
+    """
+    failure = VerifyError(
+        "1 of 4 tests failed.",
+        hint="Mend it:\n\n    go test ./...\n\nand push.",
+        location=Location(PurePosixPath("x_test.go"), 7),
+    )
+    finding = Finding(
+        kind=FindingKind.TEST,
+        package="example.com/shop",
+        test="TestBuy",
+        message="got 1\nwant 2",
+        location=Location(PurePosixPath("x_test.go"), 7),
+    )
+    outcome = Outcome(
+        plan=plan_of(),
+        result=Result.FAILED,
+        failure=failure,
+        runs=(StageRun("verify", State.FAILED, 1, ""), StageRun("sync", State.SKIPPED)),
+        verify=_verified(finding),
+    )
+
+    text = summary(outcome)
+
+    assert text.startswith(
+        "## ❌ Failed\n\n> **1 of 4 tests failed.** (`x_test.go:7`)\n>\n> Mend it:\n>\n"
+        ">     go test ./...\n>\n> and push.\n"
+    )
+    assert "- Image: not pushed\n- GitOps branch: no commit was made\n- Argo CD: not asked" in text
+    assert "| sync | not run |  |  |" in text
+    assert "- **Failed test** `TestBuy` `x_test.go:7`\n\n  ```\n  got 1\n  want 2\n  ```" in text
+
+
+def test_a_long_diff_and_many_findings_are_cut() -> None:
+    """
+    The summary stays readable, and says what it leaves out.
+    """
+    finding = Finding(kind=FindingKind.TEST, package="p", test="T", message="no")
+    outcome = Outcome(
+        plan=plan_of(),
+        result=Result.FAILED,
+        verify=_verified(*[finding] * 60),
+        promote=PromoteResult(
+            revision=HEAD, changed=True, previous="", diff="+x\n" * 300, files=()
+        ),
+    )
+
+    text = summary(outcome)
+
+    assert "and 10 more, in the log" in text
+    assert "and 100 more lines" in text
+    assert "| Before | none |" in text
