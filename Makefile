@@ -1,0 +1,88 @@
+# `make demo` and `make test` install what they need into CACHE, outside the checkout, and say so.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GITOPS_ACTION_CACHE ?= $(HOME)/.cache/gitops-action
+export GITOPS_ACTION_CACHE
+
+VENV := $(GITOPS_ACTION_CACHE)/venv
+BIN := $(GITOPS_ACTION_CACHE)/bin
+STAMPS := $(GITOPS_ACTION_CACHE)/stamps
+export PATH := $(VENV)/bin:$(BIN):$(PATH)
+
+# The versions that the image ships (Dockerfile); a contract test compares them.
+CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+KO := github.com/google/ko@v0.19.1
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+
+PYTHON_READY := $(STAMPS)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
+GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip
+
+.PHONY: help
+help: ## Show the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: $(PYTHON_READY) $(GO_READY) ## Run the main job here, on embedded defaults
+	@python tests/demo.py
+
+.PHONY: test
+test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
+	@echo "== unit, contract and property tests"
+	@python -m pytest -q tests/unit tests/contract tests/property
+	@echo "== integration and end-to-end tests, with the real systems"
+	@python -m pytest -q tests/integration tests/e2e
+
+.PHONY: lint
+lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	interrogate -q gitops_action
+	check-jsonschema --builtin-schema vendor.github-actions action.yml
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	actionlint .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
+	zizmor --offline --pedantic --quiet .github action.yml examples/hello-gitops/.github
+	hadolint Dockerfile examples/hello-gitops/Dockerfile
+
+.PHONY: docs
+docs: $(PYTHON_READY) ## Write the README's tables anew from action.yml
+	@python tests/contract/tables.py --write
+
+.PHONY: lock
+lock: $(PYTHON_READY) ## Pin the dependencies anew
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.txt
+
+.PHONY: image
+image: ## Build the action's image
+	docker build --network=host --tag gitops-action .
+
+$(PYTHON_READY): requirements-dev.txt
+	@echo "== installing Python packages into $(VENV) (about 20 s, once)"
+	@mkdir -p $(STAMPS)
+	@rm -rf $(VENV)
+	@PATH="$${PATH#*:*:}" python3 -m venv $(VENV) 2>/dev/null || { $(call apt,python3-venv); PATH="$${PATH#*:*:}" python3 -m venv $(VENV); }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(GO_READY):
+	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
+	@mkdir -p $(STAMPS) $(BIN)
+	@GOBIN=$(BIN) go install $(CRANE)
+	@GOBIN=$(BIN) go install $(KO)
+	@GOBIN=$(BIN) go install $(ACTIONLINT)
+	@touch $@
+
+.PHONY: debian
+debian:
+	@for program in $(DEBIAN_PROGRAMS); do command -v $$program >/dev/null && continue; \
+		echo "== installing Debian packages for the tests: $(DEBIAN)"; $(call apt,$(DEBIAN)); break; done
+
+apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1)' >/dev/null

@@ -1,0 +1,57 @@
+"""The README's tables, made from action.yml: `python tests/contract/tables.py --write`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+_TABLES = ("inputs", "outputs")
+
+
+def render(readme: str) -> str:
+    """Put the tables between their markers anew."""
+    action = YAML(typ="safe").load(ROOT / "action.yml")
+    for table in _TABLES:
+        rows = "\n".join(_rows(table, action[table]))
+        readme = re.sub(
+            rf"(<!-- {table} -->\n).*?(<!-- end -->)",
+            lambda match, rows=rows: f"{match[1]}{rows}\n{match[2]}",
+            readme,
+            flags=re.DOTALL,
+        )
+    return readme
+
+
+def _rows(table: str, entries: dict[str, dict[str, Any]]) -> list[str]:
+    if table == "outputs":
+        return [
+            "| Output | Meaning |",
+            "|---|---|",
+            *(f"| `{name}` | {one['description']} |" for name, one in entries.items()),
+        ]
+    return [
+        "| Input | Default | Meaning |",
+        "|---|---|---|",
+        *(
+            f"| `{name}` | {_code(one['default'])} | {one['description']} |"
+            for name, one in entries.items()
+        ),
+    ]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+if __name__ == "__main__":
+    text = render(README.read_text())
+    if "--write" in sys.argv:
+        README.write_text(text)
+    else:
+        sys.stdout.write(text)

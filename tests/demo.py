@@ -1,0 +1,159 @@
+"""The main job on embedded defaults: `make demo`.
+
+A git server, a registry and a stand-in for Argo CD run on the loopback interface; the example is
+the repository, and the action runs as it would in a workflow. What is in `demo-output` stays, so
+that a second run finds nothing to change; remove the folder to begin again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.fakes.argocd import FakeArgoCD  # noqa: E402
+from tests.systems.git_server import GitServer  # noqa: E402
+from tests.systems.registry import crane_registry, static_base  # noqa: E402
+
+OUTPUT = Path(os.environ.get("DEMO_OUTPUT", ROOT / "demo-output"))
+EXAMPLE = ROOT / "examples" / "hello-gitops"
+OVERLAY = "kustomize/overlays/dev"
+REPOSITORY = "acme/hello-gitops"
+_TEMPLATE = """<!doctype html><meta charset="utf-8"><title>Job summary</title>
+<style>body{{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
+table{{border-collapse:collapse}}td,th{{border:1px solid #ccc;padding:.3em .7em}}
+pre,code{{background:#f4f4f4;font-size:13px}}pre{{padding:1em;overflow:auto}}
+blockquote{{border-left:4px solid #c33;margin:0;padding:0 1em}}</style>
+{body}"""
+
+
+def main() -> int:
+    """Run the demo and return the action's exit status."""
+    OUTPUT.mkdir(exist_ok=True)
+    with ExitStack() as systems:
+        registry = systems.enter_context(_registry())
+        git = systems.enter_context(GitServer(OUTPUT / "git"))
+        workspace = _workspace(git, registry)
+        argocd = systems.enter_context(FakeArgoCD())
+        argocd.add_application(
+            "hello-gitops",
+            repo_url=git.url(REPOSITORY),
+            path=OVERLAY,
+            target_revision="main",
+            resolve=lambda branch: git.head(REPOSITORY, branch),
+        )
+        step = {
+            "image": f"{registry}/{REPOSITORY}",
+            # The example has a Dockerfile; ko needs no engine, so the demo runs everywhere.
+            "builder": "ko",
+            "base-image": static_base(registry),
+            "kustomizations": OVERLAY,
+            "github-token": git.token,
+            "argocd-server": argocd.url,
+            "argocd-token": argocd.token,
+            "argocd-applications": "hello-gitops",
+            "wait-timeout": "2m",
+        }
+        print("The step of the workflow:\n\n    - uses: OWNER/gitops-action@v1\n      with:")
+        for name, value in step.items():
+            print(f"        {name}: {'***' if name.endswith('token') else value}")
+        print("\nIts log:\n", flush=True)
+        status, result = _run(step, git, workspace)
+    _render_summary()
+    print(f"\nThe job summary is in {OUTPUT / 'summary.html'}, the repository in {workspace}.")
+    print(f"result={result}")
+    return status
+
+
+@contextmanager
+def _registry() -> Iterator[str]:
+    """Serve the registry at the address of the first run: the kustomization names it."""
+    known = OUTPUT / "registry-address"
+    port = int(known.read_text().rpartition(":")[2]) if known.exists() else 0
+    with crane_registry(OUTPUT / "registry", port=port) as address:
+        known.write_text(address)
+        yield address
+
+
+def _workspace(git: GitServer, registry: str) -> Path:
+    """Check the example out as `actions/checkout` would; the first run makes its repository."""
+    workspace = OUTPUT / "workspace"
+    if workspace.exists():
+        return workspace
+    kustomization = f"{OVERLAY}/kustomization.yaml"
+    files = {
+        str(file.relative_to(EXAMPLE)): file.read_bytes()
+        for file in sorted(EXAMPLE.rglob("*"))
+        if file.is_file()
+    }
+    files[kustomization] = files[kustomization].replace(b"ghcr.io", registry.encode())
+    git.create(REPOSITORY, files=files)
+    shutil.rmtree(workspace, ignore_errors=True)
+    subprocess.run(["git", "clone", "-q", git.path(REPOSITORY), workspace], check=True)
+    return workspace
+
+
+def _run(step: dict[str, str], git: GitServer, workspace: Path) -> tuple[int, str]:
+    """Run the action as a workflow would, but on this machine."""
+    summary = OUTPUT / "summary.md"
+    summary.unlink(missing_ok=True)
+    event = OUTPUT / "event.json"
+    event.write_text(json.dumps({"repository": {"default_branch": "main"}}))
+    sha = subprocess.run(
+        ["git", "-C", workspace, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    env = {
+        "GITHUB_WORKSPACE": str(workspace),
+        "GITHUB_SERVER_URL": git.address,
+        "GITHUB_REPOSITORY": REPOSITORY,
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_REF_NAME": "main",
+        "GITHUB_SHA": sha,
+        "GITHUB_RUN_ID": "1",
+        "GITHUB_STEP_SUMMARY": str(summary),
+    } | {f"INPUT_{name.upper()}": value for name, value in step.items()}
+    action = subprocess.Popen(
+        [sys.executable, ROOT / "entrypoint.py"],
+        env={name: os.environ[name] for name in _MACHINE if name in os.environ}
+        | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        | env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    result = "failed"
+    assert action.stdout is not None
+    for line in action.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("result="):
+            result = line.strip().removeprefix("result=").split()[0].rstrip(":")
+    return action.wait(), result
+
+
+# What this machine needs to reach its package registries.
+_MACHINE = (
+    *("PATH", "HOME", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GONOSUMDB", "GOSUMDB"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy"),
+)
+
+
+def _render_summary() -> None:
+    from markdown_it import MarkdownIt  # noqa: PLC0415  only once the action has run
+
+    text = (OUTPUT / "summary.md").read_text() if (OUTPUT / "summary.md").exists() else ""
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    (OUTPUT / "summary.html").write_text(_TEMPLATE.format(body=body))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
