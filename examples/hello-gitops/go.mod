@@ -1,0 +1,3 @@
+module example.com/hello-gitops
+
+go 1.26
