@@ -285,9 +285,7 @@ def _private_folder() -> Iterator[Path]:
 
 
 def _explain(error: ActionError, log: Runner | Terminal) -> None:
-    log.annotate(
-        Annotation(Level.ERROR, f"{error.message}\n{error.hint}", error.code, error.location)
-    )
+    log.annotate(Annotation(Level.ERROR, error.told, error.code, error.location))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ class ActionError(Exception):
         self.location = location
         self.partial = partial
 
+    @property
+    def told(self) -> str:
+        """What happened and what to do, as an annotation tells it."""
+        return f"{self.message}\n{self.hint}"
+
 
 # The author of the workflow
 
@@ -156,6 +161,24 @@ class ArgoCDError(ActionError):
     """Argo CD cannot be reached, or does not answer as Argo CD does."""
 
     code = "argocd"
+
+
+class ArgoCDUnavailableError(ActionError):
+    """Argo CD does not answer now: the network, a restart, too much load."""
+
+    code = "argocd-unavailable"
+
+
+class ArgoCDTLSError(ActionError):
+    """Argo CD's certificate is not trusted, or names another host."""
+
+    code = "argocd-tls"
+
+
+class ComparisonError(ActionError):
+    """Argo CD could not render the manifests, so that it cannot say what is deployed."""
+
+    code = "comparison-failed"
 
 
 class SyncError(ActionError):

@@ -6,8 +6,11 @@ import enum
 from dataclasses import dataclass
 
 from gitops_action.errors import ActionError
+from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference
+from gitops_action.model.source import is_commit_sha
 from gitops_action.plan import Plan
+from gitops_action.stages.preflight import PreflightResult
 from gitops_action.stages.promote import PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import SyncResult
@@ -58,15 +61,19 @@ class Outcome:
     sync: SyncResult | None = None
 
 
-def words(result: object) -> str:
+def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
     """Say a stage's result in a few words."""
     match result:
         case VerifyResult():
             failed = f", {result.failed} failed" if result.failed else ""
             skipped = f", {result.skipped} skipped" if result.skipped else ""
             return f"{result.passed} tests passed{failed}{skipped}"
+        case PreflightResult():
+            return f"{result.checks} checks passed"
+        case BuiltImage():
+            return f"built with {result.builder}"
         case PublishResult():
-            return f"{result.image}"
+            return f"tagged {', '.join(short_tag(tag) for tag in result.tags)}"
         case PromoteResult(changed=True):
             return f"{result.revision.short} asks for the image"
         case PromoteResult():
@@ -80,10 +87,15 @@ def words(result: object) -> str:
             return "done"
 
 
+def short_tag(tag: str) -> str:
+    """A commit SHA as people read it; any other tag as it is."""
+    return f"{tag[:7]}…" if is_commit_sha(tag) else tag
+
+
 def last_line(outcome: Outcome) -> str:
     """Say in one line how the run ended, and on failure what had been done by then."""
     kind = f" ({outcome.failure.code})" if outcome.failure else ""
-    return f"result={outcome.result}{kind}: {_done(outcome)}"
+    return f"{outcome.result}{kind}: {_done(outcome)}"
 
 
 def _done(outcome: Outcome) -> str:

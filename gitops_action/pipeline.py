@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from gitops_action.errors import ActionError, CancelledError, RegistryError
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import Annotation, HeldLog, Level, Log
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import WaitFor
-from gitops_action.outcome import Outcome, Result, StageRun, State, words
+from gitops_action.outcome import Outcome
 from gitops_action.plan import Plan
+from gitops_action.progress import Progress
 from gitops_action.stages import build as build_stage
 from gitops_action.stages import preflight as preflight_stage
 from gitops_action.stages import promote as promote_stage
@@ -29,13 +28,10 @@ from gitops_action.stages.preflight import (
     PreflightResult,
     preflight,
 )
-from gitops_action.stages.promote import PromoteResult, promote
-from gitops_action.stages.publish import PublishResult, publish
-from gitops_action.stages.sync import SyncResult, sync
+from gitops_action.stages.promote import promote
+from gitops_action.stages.publish import publish
+from gitops_action.stages.sync import sync
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
-
-_T = TypeVar("_T")
-_MARKS = {State.PASSED: "✓", State.FAILED: "✗", State.CANCELLED: "-"}
 
 
 class Cancellation(Protocol):
@@ -82,29 +78,29 @@ class Systems:
 
 def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
     """Run the stages of the plan; a failure ends the run and is part of the outcome."""
-    record = _Record(plan, systems.cancellation, log)
+    progress = Progress(plan, systems.cancellation, log)
     try:
         for notice in plan.notices:
             log.annotate(Annotation(Level.NOTICE, notice))
-        built = _verify_and_build(record, systems)
+        built = _verify_and_build(progress, systems)
         try:
-            _publish(record, systems, built)
+            _publish(progress, systems, built)
         finally:
             if built:
                 _builder(systems, built).discard(built)
-        _promote_and_sync(record, systems)
+        _promote_and_sync(progress, systems)
     except ActionError as error:
-        return record.outcome(error)
-    return record.outcome(None)
+        return progress.outcome(error)
+    return progress.outcome(None)
 
 
-def _verify_and_build(record: _Record, systems: Systems) -> BuiltImage | None:
+def _verify_and_build(progress: Progress, systems: Systems) -> BuiltImage | None:
     """Run verify, build and preflight side by side: the wall time is that of the longest.
 
     The first failure of verify or preflight ends the other two. A build that fails lets the tests
     go on, because their findings say more.
     """
-    plan = record.plan
+    plan = progress.plan
     jobs: dict[str, Callable[[Log], object]] = {}
     if plan.verify:
         jobs[Stage.VERIFY] = partial(_verify, plan.verify, systems)
@@ -112,11 +108,16 @@ def _verify_and_build(record: _Record, systems: Systems) -> BuiltImage | None:
         jobs[Stage.BUILD] = partial(_build, plan.build, systems)
     if plan.preflight:
         jobs[PREFLIGHT] = partial(_preflight, plan.preflight, systems)
-    failures = _side_by_side(record, jobs)
-    built = record.result(BuiltImage)
+    failures = _side_by_side(progress, systems.cancellation, jobs)
+    built = progress.result(BuiltImage)
     if failures:
         if built:
             _builder(systems, built).discard(built)
+        for error in failures[1:]:
+            if not isinstance(error, CancelledError):
+                progress.log.annotate(
+                    Annotation(Level.ERROR, error.told, error.code, error.location)
+                )
         raise failures[0]
     return built
 
@@ -135,14 +136,16 @@ def _preflight(request: PreflightRequest, systems: Systems, log: Log) -> Preflig
     )
 
 
-def _side_by_side(record: _Record, jobs: dict[str, Callable[[Log], object]]) -> list[ActionError]:
+def _side_by_side(
+    progress: Progress, cancellation: Cancellation, jobs: dict[str, Callable[[Log], object]]
+) -> list[ActionError]:
     """Run `jobs` at once; the first one's lines are printed as they come, the others' after it."""
     live = next(iter(jobs), "")
     held = {name: HeldLog() for name in jobs if name != live}
-    failures: list[ActionError] = []
+    failures: dict[str, ActionError] = {}
     with ThreadPoolExecutor(len(jobs) or 1) as threads:
         futures = {
-            threads.submit(record.stage, name, job, held.get(name, record.log)): name
+            threads.submit(progress.stage, name, job, held.get(name, progress.log)): name
             for name, job in jobs.items()
         }
         for future in as_completed(futures):
@@ -150,21 +153,22 @@ def _side_by_side(record: _Record, jobs: dict[str, Callable[[Log], object]]) -> 
             if error is None:
                 continue
             if futures[future] != Stage.BUILD or not isinstance(error, ActionError):
-                record.cancellation.cancel(f"the stage {futures[future]} failed")
+                cancellation.cancel(f"the stage {futures[future]} failed")
             if not isinstance(error, ActionError):
                 raise error
-            failures.append(error)
+            failures[futures[future]] = error
     for name, lines in held.items():
-        record.show(name, lines)
+        progress.show(name, lines)
     # A stage that was ended because another one failed is not what went wrong.
-    return sorted(failures, key=lambda error: isinstance(error, CancelledError))
+    in_order = [failures[name] for name in jobs if name in failures]
+    return sorted(in_order, key=lambda error: isinstance(error, CancelledError))
 
 
-def _publish(record: _Record, systems: Systems, built: BuiltImage | None) -> None:
-    plan = record.plan
+def _publish(progress: Progress, systems: Systems, built: BuiltImage | None) -> None:
+    plan = progress.plan
     if plan.publish and built:
         request = plan.publish
-        record.stage(
+        progress.stage(
             Stage.PUBLISH,
             lambda log: publish(
                 request,
@@ -176,14 +180,14 @@ def _publish(record: _Record, systems: Systems, built: BuiltImage | None) -> Non
         )
 
 
-def _promote_and_sync(record: _Record, systems: Systems) -> None:
-    plan = record.plan
+def _promote_and_sync(progress: Progress, systems: Systems) -> None:
+    plan = progress.plan
     if plan.promote is None or plan.image is None:
         return
-    image = record.image or _already_published(plan.image, systems.registry)
-    record.image = image
+    image = progress.image or _already_published(plan.image, systems.registry)
+    progress.image = image
     promotion = plan.promote
-    promoted = record.stage(
+    promoted = progress.stage(
         Stage.PROMOTE,
         lambda log: promote(
             promotion,
@@ -196,7 +200,7 @@ def _promote_and_sync(record: _Record, systems: Systems) -> None:
     )
     if plan.sync:
         request = plan.sync
-        record.stage(
+        progress.stage(
             Stage.SYNC,
             lambda log: sync(
                 request,
@@ -222,82 +226,3 @@ def _already_published(image: ImageReference, registry: Registry) -> ImageRefere
 
 def _builder(systems: Systems, built: BuiltImage) -> Builder:
     return systems.docker if built.builder == "docker" else systems.ko
-
-
-def _reached(plan: Plan, promoted: PromoteResult | None) -> Result:
-    if promoted is None:
-        return Result.PUBLISHED if plan.publish else Result.VERIFIED
-    if not promoted.changed:
-        return Result.UNCHANGED
-    if plan.sync is None:
-        return Result.PROMOTED
-    return Result.SYNCED if plan.sync.wait_for is WaitFor.SYNCED else Result.HEALTHY
-
-
-class _Record:
-    """What has been done so far: one line in the log and one StageRun for every stage."""
-
-    def __init__(self, plan: Plan, cancellation: Cancellation, log: Log) -> None:
-        self.plan = plan
-        self.cancellation = cancellation
-        self.log = log
-        self.image: ImageReference | None = None
-        self._runs: dict[str, StageRun] = {}
-        self._results: list[object] = []
-
-    def stage(self, name: str, work: Callable[[Log], _T], log: Log | None = None) -> _T:
-        """Do the work of one stage and keep its result, or what there is of it."""
-        started = self.cancellation.monotonic()
-        state = State.FAILED
-        said = ""
-        try:
-            self.cancellation.check()
-            result = work(log or self.log)
-            self._keep(result)
-            state, said = State.PASSED, words(result)
-        except ActionError as error:
-            self._keep(error.partial)
-            state = State.CANCELLED if isinstance(error, CancelledError) else State.FAILED
-            said = error.message
-            raise
-        finally:
-            seconds = self.cancellation.monotonic() - started
-            self._runs[name] = StageRun(name, state, seconds, said)
-            if log is None or log is self.log:
-                self._close(name)
-        return result
-
-    def show(self, name: str, lines: HeldLog) -> None:
-        """Print the held lines of a stage: folded where it passed, open where it did not."""
-        passed = self._runs[name].state is State.PASSED
-        with self.log.group(name) if passed else nullcontext():
-            lines.release(self.log)
-        self._close(name)
-
-    def result(self, kind: type[_T]) -> _T | None:
-        return next((result for result in self._results if isinstance(result, kind)), None)
-
-    def outcome(self, failure: ActionError | None) -> Outcome:
-        promoted = self.result(PromoteResult)
-        return Outcome(
-            plan=self.plan,
-            result=_reached(self.plan, promoted) if failure is None else Result.FAILED,
-            runs=tuple(
-                self._runs.get(name, StageRun(name, State.SKIPPED)) for name in (PREFLIGHT, *Stage)
-            ),
-            failure=failure,
-            image=self.image,
-            verify=self.result(VerifyResult),
-            publish=self.result(PublishResult),
-            promote=promoted,
-            sync=self.result(SyncResult),
-        )
-
-    def _keep(self, result: object) -> None:
-        self._results.append(result)
-        if isinstance(result, PublishResult):
-            self.image = result.image
-
-    def _close(self, name: str) -> None:
-        run = self._runs[name]
-        self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {run.words}")

@@ -35,7 +35,6 @@ _SETTLE_SECONDS = 10.0
 _USERS = {
     Stage.VERIFY: ("go-packages", "go-test-flags"),
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
-    Stage.PUBLISH: ("registry-username", "registry-password"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token"),
@@ -196,7 +195,7 @@ def _stages(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[S
         elif not (stage is Stage.SYNC and inputs.wait_for is WaitFor.NOTHING):
             problems += [
                 f"`{name}` is for the stage `{stage}`, which does not run"
-                for name in _USERS[stage]
+                for name in _USERS.get(stage, ())
                 if name in inputs.given
             ]
     return tuple(stage for stage in Stage if stage in wanted)

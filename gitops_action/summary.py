@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from gitops_action.outcome import Outcome, Result, State
+from gitops_action.outcome import Outcome, Result, State, short_tag
 from gitops_action.stages.sync import ApplicationResult
 
 _HEADLINES = {
@@ -30,7 +31,8 @@ def summary(outcome: Outcome) -> str:
 
 
 def _headline(outcome: Outcome) -> Iterator[str]:
-    name = f": {outcome.image.tagged}" if outcome.image else ""
+    image = outcome.image
+    name = f": {PurePosixPath(image.repository.name).name} {short_tag(image.tag)}" if image else ""
     yield f"## {_HEADLINES[outcome.result]}{_text(name)}"
     yield ""
 
@@ -88,20 +90,15 @@ def _findings(outcome: Outcome) -> Iterator[str]:
 
 
 def _facts(outcome: Outcome) -> Iterator[str]:
-    facts = {}
     if outcome.image:
-        facts["Image"] = _code(str(outcome.image))
+        yield f"- **Image** {_code(outcome.image.tagged)}"
+        yield f"- **Digest** {_code(str(outcome.image.digest))}"
     if outcome.promote:
-        facts["Before"] = _code(outcome.promote.previous) if outcome.promote.previous else "none"
         page = outcome.plan.commit_page if outcome.plan else ""
         sha = outcome.promote.revision
-        facts["GitOps commit"] = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
-    if not facts:
-        return
-    yield "| | |"
-    yield "|---|---|"
-    for name, value in facts.items():
-        yield f"| {name} | {value} |"
+        commit = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
+        yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
+        yield f"- **GitOps commit** {commit}"
     yield ""
 
 
@@ -136,7 +133,8 @@ def _applications(outcome: Outcome) -> Iterator[str]:
 def _resources(one: ApplicationResult) -> Iterator[str]:
     if not one.resources:
         return
-    yield f"<details><summary>{_text(str(one.name))}: {len(one.resources)} resources</summary>"
+    count = f"{len(one.resources)} resource{'' if len(one.resources) == 1 else 's'}"
+    yield f"<details><summary>{_text(str(one.name))}: {count}</summary>"
     yield ""
     yield "| Kind | Name | Sync | Health | |"
     yield "|---|---|---|---|---|"

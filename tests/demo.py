@@ -7,11 +7,14 @@ that a second run finds nothing to change; remove the folder to begin again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,11 +24,12 @@ sys.path.insert(0, str(ROOT))
 
 from tests.fakes.argocd import FakeArgoCD  # noqa: E402
 from tests.systems.git_server import GitServer  # noqa: E402
-from tests.systems.registry import crane_registry, static_base  # noqa: E402
+from tests.systems.registry import static_base  # noqa: E402
 
 OUTPUT = Path(os.environ.get("DEMO_OUTPUT", ROOT / "demo-output"))
 EXAMPLE = ROOT / "examples" / "hello-gitops"
 OVERLAY = "kustomize/overlays/dev"
+KUSTOMIZATION = f"{OVERLAY}/kustomization.yaml"
 REPOSITORY = "acme/hello-gitops"
 _TEMPLATE = """<!doctype html><meta charset="utf-8"><title>Job summary</title>
 <style>body{{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
@@ -49,12 +53,13 @@ def main() -> int:
             path=OVERLAY,
             target_revision="main",
             resolve=lambda branch: git.head(REPOSITORY, branch),
+            images=lambda sha: [git.git(REPOSITORY, "show", f"{sha}:{KUSTOMIZATION}")],
         )
         step = {
             "image": f"{registry}/{REPOSITORY}",
             # The example has a Dockerfile; ko needs no engine, so the demo runs everywhere.
             "builder": "ko",
-            "base-image": static_base(registry),
+            "base-image": _base_image(registry),
             "kustomizations": OVERLAY,
             "github-token": git.token,
             "argocd-server": argocd.url,
@@ -75,12 +80,51 @@ def main() -> int:
 
 @contextmanager
 def _registry() -> Iterator[str]:
-    """Serve the registry at the address of the first run: the kustomization names it."""
+    """Serve a registry at the address of the first run, because the kustomization names it."""
     known = OUTPUT / "registry-address"
-    port = int(known.read_text().rpartition(":")[2]) if known.exists() else 0
-    with crane_registry(OUTPUT / "registry", port=port) as address:
-        known.write_text(address)
-        yield address
+    address = known.read_text() if known.exists() else _free_address()
+    known.write_text(address)
+    (OUTPUT / "registry").mkdir(exist_ok=True)
+    command = [
+        "crane",
+        "registry",
+        "serve",
+        "--address",
+        address,
+        "--disk",
+        str(OUTPUT / "registry"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as registry:
+        try:
+            _wait_for(address, registry)
+            yield address
+        finally:
+            registry.terminate()
+
+
+def _base_image(registry: str) -> str:
+    """Stand in for the public base image; made once, so that the digest stays the same."""
+    known = OUTPUT / "base-image"
+    if not known.exists():
+        known.write_text(static_base(registry))
+    return known.read_text()
+
+
+def _free_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    host, _, port = address.partition(":")
+    for _ in range(100):
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return
+        time.sleep(0.05)
+    sys.exit(f"The registry does not answer at {address}. Remove {OUTPUT} and begin again.")
 
 
 def _workspace(git: GitServer, registry: str) -> Path:
@@ -88,13 +132,12 @@ def _workspace(git: GitServer, registry: str) -> Path:
     workspace = OUTPUT / "workspace"
     if workspace.exists():
         return workspace
-    kustomization = f"{OVERLAY}/kustomization.yaml"
     files = {
         str(file.relative_to(EXAMPLE)): file.read_bytes()
         for file in sorted(EXAMPLE.rglob("*"))
         if file.is_file()
     }
-    files[kustomization] = files[kustomization].replace(b"ghcr.io", registry.encode())
+    files[KUSTOMIZATION] = files[KUSTOMIZATION].replace(b"ghcr.io", registry.encode())
     git.create(REPOSITORY, files=files)
     shutil.rmtree(workspace, ignore_errors=True)
     subprocess.run(["git", "clone", "-q", git.path(REPOSITORY), workspace], check=True)
@@ -135,7 +178,7 @@ def _run(step: dict[str, str], git: GitServer, workspace: Path) -> tuple[int, st
     for line in action.stdout:
         print(line, end="", flush=True)
         if line.startswith("result="):
-            result = line.strip().removeprefix("result=").split()[0].rstrip(":")
+            result = line.strip().removeprefix("result=")
     return action.wait(), result
 
 

@@ -13,6 +13,11 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT = 7
 
 
+def is_commit_sha(text: str) -> bool:
+    """Tell whether the text is a full commit SHA."""
+    return bool(_SHA.fullmatch(text))
+
+
 @dataclass(frozen=True, slots=True)
 class CommitSha:
     """A full commit SHA, lower case: 40 hexadecimal digits, or 64 in a SHA-256 repository."""
@@ -20,7 +25,7 @@ class CommitSha:
     value: str
 
     def __post_init__(self) -> None:
-        if not _SHA.fullmatch(self.value):
+        if not is_commit_sha(self.value):
             msg = f"{self.value!r} is not a full commit SHA"
             raise ValueError(msg)
 

@@ -1,0 +1,270 @@
+"""The action's own image, run as a runner runs it, against real git, registry, engine and Go."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.argocd_memory import Behaviour
+from tests.systems.runner import CHECKOUT_TOKEN, OWNER, RUNTIME_TOKEN, Step
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import World
+
+REPOSITORY = "acme/hello-gitops"
+KUSTOMIZATION = "kustomize/overlays/dev/kustomization.yaml"
+MAIN = "cmd/hello-gitops/main.go"
+SLOW = """package greeting
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSlow(*testing.T) { time.Sleep(time.Minute) }
+"""
+NOSY = (Path(__file__).parent / "nosy_test.go").read_text()
+
+
+def _canaries(world: World) -> list[str]:
+    return [
+        world.git.token,
+        world.argocd.token,
+        "canary-registry-password",
+        RUNTIME_TOKEN,
+        CHECKOUT_TOKEN,
+    ]
+
+
+def _owners(folder: Path) -> set[int]:
+    return {path.lstat().st_uid for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("builder", ["ko", "docker"])
+def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str) -> None:
+    """
+    The whole job: one commit that changes one line, an image under each tag, and Argo CD follows.
+    """
+    job = world.job()
+    before = world.git.head(REPOSITORY)
+    text = (job.workspace / MAIN).read_text()
+    job.write(MAIN, text.replace("ReadHeaderTimeout: 5", "ReadHeaderTimeout: 6"))
+    assert job.git("diff", "--shortstat", "HEAD~1").startswith("1 file changed, 1 insertion")
+    inputs = world.ko() if builder == "ko" else world.inputs()
+
+    step = job.run(inputs)
+
+    assert step.exit_code == 0, step.log
+    assert step.outputs["result"] == "healthy"
+    assert world.commits_since(before) == [step.outputs["gitops-commit"]]
+    changed = world.git.git(REPOSITORY, "diff", "--numstat", before, "main")
+    assert changed == f"1\t1\t{KUSTOMIZATION}"
+    assert step.outputs["tag"] == job.head
+    assert world.digest(job.head) == world.digest("latest") == step.outputs["digest"] != ""
+    assert step.outputs["revision"] == world.git.head(REPOSITORY)
+    message = world.git.git(REPOSITORY, "log", "-1", "--format=%an <%ae>%n%B", "main")
+    assert message.startswith(
+        "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>\n"
+        f"Promote hello-gitops to {job.head}\n"
+    )
+    assert f"Source-Commit: {job.head}" in message
+    assert step.outputs["image"] in message
+    assert "Deployed and healthy" in step.summary
+    assert _owners(job.workspace) == {OWNER}
+    _assert_no_canary(world, job.folder, step.log + step.summary)
+
+
+def _assert_no_canary(world: World, folder: Path, text: str) -> None:
+    """The runner masks by `add-mask`; beside these lines and the persisted header, nothing."""
+    shown = re.sub(r"^::add-mask::.*$", "", text, flags=re.MULTILINE)
+    objects = world.git.git(REPOSITORY, "cat-file", "--batch-all-objects", "--batch")
+    for canary in _canaries(world):
+        assert canary not in shown
+        assert canary not in objects
+        found = subprocess.run(
+            ["grep", "-rlF", canary, str(folder)], check=False, capture_output=True, text=True
+        ).stdout.splitlines()
+        kept = {str(folder / "ws/.git/config"), str(folder / "_temp/git-credentials-1.config")}
+        assert set(found) <= (kept if canary == CHECKOUT_TOKEN else set())
+
+
+def test_the_same_commit_again_changes_nothing_and_still_waits(world: World) -> None:
+    """
+    A job that is run again commits nothing, and says what Argo CD reports.
+    """
+    job = world.job()
+    first = job.run(world.ko())
+    head = world.git.head(REPOSITORY)
+
+    second = job.run(world.ko())
+
+    assert first.outputs["result"] == "healthy", first.log
+    assert second.outputs["result"] == "unchanged", second.log
+    assert second.outputs["changed"] == "false"
+    assert second.outputs["sync-status"] == "Synced"
+    assert second.outputs["digest"] == first.outputs["digest"]
+    assert world.git.head(REPOSITORY) == head
+
+
+def test_a_failing_test_leaves_nothing_behind(world: World) -> None:
+    """
+    No image, no commit, and the annotation points to the failing line.
+    """
+    job = world.job()
+    before = world.git.head(REPOSITORY)
+    source = (
+        'package greeting\n\nimport "testing"\n\nfunc TestNo(t *testing.T) {\n\tt.Error("no")\n}\n'
+    )
+    job.write("internal/greeting/no_test.go", source)
+
+    step = job.run(world.ko())
+
+    assert step.exit_code == 1
+    assert step.outputs["result"] == "failed"
+    assert step.outputs["failure"] == "tests-failed"
+    assert step.outputs["tests-failed"] == "1"
+    assert any("file=internal/greeting/no_test.go,line=6" in line for line in step.errors), step.log
+    assert world.digest(job.head) == ""
+    assert world.git.head(REPOSITORY) == before
+    assert "nothing was pushed or committed" in step.log
+    assert "Traceback" not in step.log
+
+
+def test_code_under_test_reaches_no_secret(world: World) -> None:
+    """
+    The code under test reads neither the environment, the engine's socket nor any token.
+    """
+    job = world.job()
+    job.write("internal/greeting/nosy_test.go", NOSY)
+
+    step = job.run(world.only("verify"))
+
+    assert step.exit_code == 0, step.log
+    assert step.outputs["result"] == "verified"
+
+
+@pytest.mark.parametrize("event", ["pull_request", "merge_group"])
+def test_a_proposal_is_verified_and_written_nowhere(world: World, event: str) -> None:
+    """
+    A pull request or merge group is tested and built; registry and branch stay as they are.
+    """
+    job = world.job(event=event)
+    before = world.git.head(REPOSITORY)
+
+    step = job.run(world.ko(argocd_token=""))
+
+    assert step.exit_code == 0, step.log
+    assert step.outputs["result"] == "verified"
+    assert world.digest(job.head) == ""
+    assert world.git.head(REPOSITORY) == before
+
+
+def test_pull_request_target_is_refused(world: World) -> None:
+    """
+    A stranger's code is not even tested beside the repository's secrets.
+    """
+    step = world.job(event="pull_request_target").run(world.ko())
+
+    assert step.exit_code == 1
+    assert step.outputs["failure"] == "unsupported-event"
+
+
+def test_two_applications_promote_at_once(world: World) -> None:
+    """
+    Two jobs on one branch both land, and nothing is lost.
+    """
+    path = "kustomize/overlays/two"
+    text = world.git.read(REPOSITORY, KUSTOMIZATION)
+    world.git.commit(REPOSITORY, {f"{path}/kustomization.yaml": text})
+    world.follow("two", path)
+    before = world.git.head(REPOSITORY)
+    jobs = [world.job(), world.job()]
+    world.publish(jobs[0].head)
+    given = [{}, {"kustomizations": path, "argocd_applications": "two"}]
+
+    with ThreadPoolExecutor() as threads:
+        steps = list(
+            threads.map(
+                lambda job, more: job.run(world.inputs(stages="promote sync", **more)), jobs, given
+            )
+        )
+
+    assert [step.outputs["result"] for step in steps] == ["healthy", "healthy"], steps[0].log
+    assert len(world.commits_since(before)) == 2
+    for file in (KUSTOMIZATION, f"{path}/kustomization.yaml"):
+        assert jobs[0].head in world.git.read(REPOSITORY, file).decode()
+
+
+def test_cancelled_during_the_tests(world: World) -> None:
+    """
+    The tests end within seconds, and nothing was pushed.
+    """
+    job = world.job()
+    job.write("internal/greeting/slow_test.go", SLOW)
+
+    step = job.interrupt(world.only("verify"), when=lambda log: "ok  " in log)
+
+    _assert_cancelled(step)
+    assert json.loads(step.outputs["timings"])[1]["result"] == "cancelled"
+
+
+def test_cancelled_during_the_build(world: World) -> None:
+    """
+    The compiler ends within seconds, and nothing was pushed.
+    """
+    job = world.job()
+    inputs = world.only("build", image=f"{world.registry.address}/{REPOSITORY}", builder="ko")
+
+    step = job.interrupt(inputs, when=lambda log: "Building ./cmd/hello-gitops" in log)
+
+    _assert_cancelled(step)
+    assert world.digest(job.head) == ""
+
+
+def test_cancelled_during_the_push(world: World, tmp_path: Path) -> None:
+    """
+    A push under way is finished, and the outputs name its commit.
+    """
+    job = world.job()
+    world.publish(job.head)
+    before = world.git.head(REPOSITORY)
+    begun = tmp_path / "push-has-begun"
+    hook = world.git.path(REPOSITORY) / "hooks/pre-receive"
+    hook.write_text(f"#!/bin/sh\ntouch {begun}\nsleep 1\n")
+    hook.chmod(0o755)
+
+    step = job.interrupt(world.inputs(stages="promote sync"), when=lambda _: begun.exists())
+
+    _assert_cancelled(step)
+    assert world.commits_since(before) == [step.outputs["gitops-commit"]]
+    assert f"{step.outputs['gitops-commit'][:7]} asks for the image" in step.log
+
+
+def test_cancelled_during_the_wait(world: World) -> None:
+    """
+    The wait ends within seconds, and says where Argo CD stood.
+    """
+    job = world.job()
+    world.publish(job.head)
+    world.application.behaviour = Behaviour(never_healthy=True)
+
+    step = job.interrupt(world.inputs(stages="promote sync"), when=lambda log: "Progressing" in log)
+
+    _assert_cancelled(step)
+    assert step.outputs["changed"] == "true"
+    assert step.outputs["health-status"] == "Progressing"
+
+
+def _assert_cancelled(step: Step) -> None:
+    assert step.exit_code == 130, step.log
+    assert step.seconds < 5
+    assert step.outputs["result"] == "failed"
+    assert step.outputs["failure"] == "cancelled"
+    assert "❌ Failed" in step.summary
+    assert "Traceback" not in step.log

@@ -1,0 +1,117 @@
+"""All systems of a run in memory, deployed at an older image, with nothing wrong yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from gitops_action.errors import ActionError, CancelledError
+from gitops_action.model.go import PackageAction, PackageResult, PackageRun
+from gitops_action.model.source import CommitSha
+from gitops_action.pipeline import Systems
+from tests.fakes.argocd_memory import MemoryApplication
+from tests.fakes.builders import FakeBuilder, FakeRegistry
+from tests.fakes.gitops import FakeGitOpsRepository
+from tests.fakes.go import FakeGo, MemoryLog
+from tests.fakes.waiting import FakeClock, MemoryArgoCD
+
+OVERLAY = "overlays/dev/kustomization.yaml"
+KUSTOMIZATION = """\
+resources:
+  - ../../base
+images:
+  - name: shop
+    newName: ghcr.io/acme/shop
+    newTag: "0000000"  # the deployed one
+"""
+BASE = "resources: [deployment.yaml]\n"
+ONE_PACKAGE = PackageRun(
+    result=PackageResult(name="example.com/shop", action=PackageAction.PASS, passed=3)
+)
+
+
+class FakeCancellation(FakeClock):
+    """A clock that can be stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+
+    def cancel(self, reason: str) -> None:
+        self.reason = self.reason or reason
+
+    def check(self) -> None:
+        if self.reason:
+            raise CancelledError(f"Stopped: {self.reason}.", hint="Run it again.")
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        super().sleep(seconds)
+
+
+@dataclass
+class FakeGitOps(FakeGitOpsRepository):
+    """Also says what the preflight and the wait ask."""
+
+    refusal: ActionError | None = None
+
+    def default_branch(self) -> str:
+        return self.branch
+
+    def check_push(self, branch: str) -> None:
+        assert branch == self.branch
+        if self.refusal:
+            raise self.refusal
+
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        commit: CommitSha | None = revision
+        while commit is not None and commit != ancestor:
+            commit = self.commits[commit].parent
+        return commit == ancestor
+
+
+@dataclass
+class World:
+    """A run's systems; tests change what shall go wrong."""
+
+    go: FakeGo = field(default_factory=lambda: FakeGo(packages=[ONE_PACKAGE]))
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    gitops: FakeGitOps = field(
+        default_factory=lambda: FakeGitOps(
+            {
+                OVERLAY: KUSTOMIZATION,
+                "base/kustomization.yaml": BASE,
+                "base/deployment.yaml": "kind: Deployment\n",
+            }
+        )
+    )
+    cancellation: FakeCancellation = field(default_factory=FakeCancellation)
+    log: MemoryLog = field(default_factory=MemoryLog)
+
+    def __post_init__(self) -> None:
+        self.docker = FakeBuilder("docker", ("Dockerfile",), registry=self.registry)
+        self.ko = FakeBuilder("ko", ("./cmd/shop",), registry=self.registry)
+        self.application = MemoryApplication(
+            name="shop",
+            repo_url="https://github.com/acme/shop.git",
+            path="overlays/dev",
+            target_revision="main",
+            resolve=lambda _: self.gitops.tip.value,
+            images=lambda sha: [
+                self.gitops.commits[CommitSha(sha)].files[PurePosixPath(OVERLAY)].decode()
+            ],
+            now=self.cancellation.now,
+        )
+
+    def systems(self) -> Systems:
+        """What the pipeline runs on."""
+        return Systems(
+            go=self.go,
+            docker=self.docker,
+            ko=self.ko,
+            registry=self.registry,
+            gitops=self.gitops,
+            argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
+            cancellation=self.cancellation,
+            chance=lambda: 0.5,
+        )

@@ -1,0 +1,202 @@
+"""GitHub's runner, as far as a container action meets it: the very `docker run` line.
+
+Source: actions/runner, ContainerActionHandler.cs and DockerCommandManager.cs. Two things differ: the
+container joins the host's network, where the test's servers are, and the socket is the test engine's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+OWNER = 1001
+# What no log, argument list, git object or file may show; they stand for the job's real tokens.
+RUNTIME_TOKEN = "canary-runtime-token"
+CHECKOUT_TOKEN = "canary-checkout-token"
+_FOLDERS = ("_temp/_github_home", "_temp/_github_workflow", "_temp/_runner_file_commands", "ws")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How a step ended, and what it left for those after it."""
+
+    exit_code: int
+    log: str
+    outputs: dict[str, str]
+    summary: str
+    seconds: float
+
+    @property
+    def errors(self) -> list[str]:
+        return re.findall(r"^::error .*$", self.log, re.MULTILINE)
+
+
+@dataclass
+class HostedRunner:
+    """One job of one repository; `folder` is the runner's, `image` the action's."""
+
+    folder: Path
+    image: str
+    docker_host: str
+    repository: str
+    server_url: str
+    event: str = "push"
+    ref: str = "main"
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in _FOLDERS:
+            (self.folder / name).mkdir(parents=True)
+        payload = self.folder / "_temp/_github_workflow/event.json"
+        payload.write_text('{"repository": {"default_branch": "main"}}')
+        self._own()
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "ws"
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    def checkout(self, source: str) -> None:
+        """Do what actions/checkout does, persisted credentials included."""
+        subprocess.run(["git", "clone", "-q", source, self.workspace], check=True)
+        header = f"AUTHORIZATION: basic {CHECKOUT_TOKEN}"
+        self.git("config", f"http.{self.server_url}/.extraheader", header)
+        credentials = self.folder / "_temp/git-credentials-1.config"
+        credentials.write_text(f"[http]\n\textraheader = {header}\n")
+        credentials.chmod(0o644)
+        self._own()
+
+    def write(self, path: str, text: str, *, commit: bool = True) -> None:
+        """Change a file of the workspace, as the commit that starts the job does."""
+        (self.workspace / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.workspace / path).write_text(text)
+        if commit:
+            self.git("add", "--", path)
+            self.git("commit", "-q", "-m", f"Change {path}")
+        self._own()
+
+    def git(self, *argv: str) -> str:
+        identity = ("-c", "user.name=Dev", "-c", "user.email=dev@example.com")
+        command = ["git", "-c", f"safe.directory={self.workspace}", *identity]
+        command += ["-C", str(self.workspace), *argv]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def run(self, inputs: Mapping[str, str]) -> Step:
+        """Run the step to its end."""
+        return self.interrupt(inputs, when=lambda _: False)
+
+    def interrupt(
+        self, inputs: Mapping[str, str], *, when: Callable[[str], bool], timeout: float = 300
+    ) -> Step:
+        """Run the step, and cancel it as a runner does as soon as `when` is true of its log.
+
+        `seconds` of the result counts from the signal, if one was sent.
+        """
+        files = {name: self._command_file(name) for name in ("set_output", "step_summary")}
+        began = time.monotonic()
+        signalled = False
+        with (
+            tempfile.TemporaryFile("w+") as log,
+            self._start(inputs, files, log) as child,
+        ):
+            while child.poll() is None:
+                time.sleep(0.05)
+                if time.monotonic() > began + timeout:
+                    child.kill()
+                    raise TimeoutError(_text(log))
+                if not signalled and when(_text(log)):
+                    child.send_signal(signal.SIGINT)
+                    signalled, began = True, time.monotonic()
+            text = _text(log)
+        return Step(
+            exit_code=child.returncode,
+            log=text,
+            outputs=_outputs(files["set_output"].read_text()),
+            summary=files["step_summary"].read_text(),
+            seconds=time.monotonic() - began,
+        )
+
+    def _start(
+        self, inputs: Mapping[str, str], files: Mapping[str, Path], log: IO[str]
+    ) -> subprocess.Popen[bytes]:
+        commands = "/github/file_commands"
+        branch = self.ref if self.event == "push" else "1/merge"
+        env = {
+            **self.env,
+            **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
+            "HOME": "/github/home",
+            "GITHUB_ACTION": "__run",
+            "GITHUB_ACTOR": "octocat",
+            "GITHUB_EVENT_NAME": self.event,
+            "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+            "GITHUB_OUTPUT": f"{commands}/{files['set_output'].name}",
+            "GITHUB_REF": f"refs/heads/{branch}" if self.event == "push" else f"refs/pull/{branch}",
+            "GITHUB_REF_NAME": branch,
+            "GITHUB_REF_TYPE": "branch",
+            "GITHUB_REPOSITORY": self.repository,
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_RUN_ID": "42",
+            "GITHUB_SERVER_URL": self.server_url,
+            "GITHUB_SHA": self.head,
+            "GITHUB_STEP_SUMMARY": f"{commands}/{files['step_summary'].name}",
+            "GITHUB_WORKSPACE": "/github/workspace",
+            "RUNNER_OS": "Linux",
+            "RUNNER_TEMP": "/github/runner_temp",
+            "ACTIONS_RUNTIME_TOKEN": RUNTIME_TOKEN,
+            "ACTIONS_RUNTIME_URL": "https://pipelines.example.com/",
+        }
+        socket = self.docker_host.removeprefix("unix://")
+        temp = self.folder / "_temp"
+        mounts = {
+            socket: "/var/run/docker.sock",
+            temp: "/github/runner_temp",
+            temp / "_github_home": "/github/home",
+            temp / "_github_workflow": "/github/workflow",
+            temp / "_runner_file_commands": commands,
+            self.workspace: "/github/workspace",
+        }
+        command = ["docker", "run", "--name", f"gitops_{secrets.token_hex(3)}", "--label", "runner"]
+        command += ["--workdir", "/github/workspace", "--rm"]
+        command += [word for name in env for word in ("-e", name)]
+        command += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]
+        command += ["--entrypoint", "/opt/gitops-action/entrypoint.py", "--network", "host"]
+        command += [word for host, inside in mounts.items() for word in ("-v", f"{host}:{inside}")]
+        return subprocess.Popen(
+            [*command, self.image, "run"],
+            env={"PATH": os.environ["PATH"], "DOCKER_HOST": self.docker_host, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _command_file(self, name: str) -> Path:
+        file = self.folder / "_temp/_runner_file_commands" / f"{name}_{secrets.token_hex(8)}"
+        file.touch(mode=0o644)
+        os.chown(file, OWNER, OWNER)
+        return file
+
+    def _own(self) -> None:
+        subprocess.run(["chown", "-R", f"{OWNER}:{OWNER}", self.folder], check=True)
+
+
+def _text(log: IO[str]) -> str:
+    return os.pread(log.fileno(), 1 << 26, 0).decode(errors="replace")
+
+
+def _outputs(written: str) -> dict[str, str]:
+    """Read the file as the runner does."""
+    found = re.findall(r"^([\w-]+)<<(\S+)\n(.*?)\n?\2$", written, re.MULTILINE | re.DOTALL)
+    return {name: value for name, _, value in found}

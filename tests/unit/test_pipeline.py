@@ -1,0 +1,230 @@
+"""The order of the stages, and what becomes of the others when one fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_action.errors import BuildError, GitOpsAccessError, RegistryLoginError
+from gitops_action.model.go import ModuleRun, PackageAction, PackageResult, PackageRun
+from gitops_action.outcome import Outcome, Result, State
+from gitops_action.pipeline import run
+from gitops_action.plan import Plan, make_plan
+from tests.fakes.argocd_memory import Behaviour
+from tests.fakes.builders import digest_of
+from tests.fakes.runs import SHA, context_of, everything, plan_of
+from tests.fakes.world import KUSTOMIZATION, OVERLAY, World
+
+IMAGE = f"ghcr.io/acme/shop:{SHA}"
+FAILED = PackageRun(
+    result=PackageResult(name="example.com/shop", action=PackageAction.FAIL, failed=1)
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def _run(world: World, plan: Plan | None = None) -> Outcome:
+    return run(plan or plan_of(), systems=world.systems(), log=world.log)
+
+
+def _states(outcome: Outcome) -> dict[str, str]:
+    return {stage.name: stage.state.value for stage in outcome.runs}
+
+
+def _fail_tests(world: World) -> None:
+    world.go.packages = [FAILED]
+    world.go.run = ModuleRun(exit_code=1, go_version="go1.26.8")
+
+
+def test_a_commit_becomes_a_deployment(world: World) -> None:
+    """
+    Tested, built, pushed, promoted and deployed, in one step.
+    """
+    outcome = _run(world)
+
+    assert outcome.failure is None
+    assert outcome.result is Result.HEALTHY
+    assert set(_states(outcome).values()) == {State.PASSED.value}
+    assert world.registry.tags == {
+        IMAGE: digest_of("a"),
+        "ghcr.io/acme/shop:latest": digest_of("a"),
+    }
+    assert world.gitops.text(OVERLAY) == KUSTOMIZATION.replace('"0000000"', f'"{SHA}"')
+    assert outcome.promote is not None
+    assert outcome.promote.revision == world.gitops.tip
+    assert outcome.sync is not None
+    assert outcome.sync.applications[0].revision == world.gitops.tip.value
+    assert len(world.docker.discarded) == 1
+
+
+def test_the_same_commit_again_changes_nothing_and_still_waits(world: World) -> None:
+    """
+    Running a job twice commits once.
+    """
+    _run(world)
+
+    outcome = _run(world)
+
+    assert outcome.result is Result.UNCHANGED
+    assert len(world.gitops.pushed) == 1
+    assert outcome.sync is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({"wait_for": "nothing"}, Result.PROMOTED),
+        ({"wait_for": "synced"}, Result.SYNCED),
+    ],
+)
+def test_the_result_says_how_far_the_run_was_to_go(
+    world: World, given: dict[str, str], result: Result
+) -> None:
+    """
+    `promoted` does not claim that anything was deployed.
+    """
+    assert _run(world, plan_of(**given)).result is result
+
+
+def test_an_image_alone_is_published(world: World) -> None:
+    """
+    Without a kustomization the run ends with the image.
+    """
+    plan = plan_of(kustomizations="", argocd_server="", argocd_token="", argocd_applications="")
+
+    outcome = _run(world, plan)
+
+    assert outcome.result is Result.PUBLISHED
+    assert world.gitops.pushed == []
+
+
+def test_a_proposal_is_built_and_written_nowhere(world: World) -> None:
+    """
+    A pull request leaves registry, branch and machine as they were.
+    """
+    plan = make_plan(everything(), context_of(event="pull_request"))
+
+    outcome = _run(world, plan)
+
+    assert outcome.result is Result.VERIFIED
+    assert world.docker.built == ["Dockerfile"]
+    assert len(world.docker.discarded) == 1
+    assert world.registry.tags == {}
+    assert world.gitops.pushed == []
+
+
+def test_nothing_is_pushed_unless_the_tests_passed(world: World) -> None:
+    """
+    A failing test leaves no image and no commit behind.
+    """
+    _fail_tests(world)
+
+    outcome = _run(world)
+
+    assert outcome.result is Result.FAILED
+    assert outcome.failure is not None
+    assert outcome.failure.code == "tests-failed"
+    assert outcome.verify is not None
+    assert outcome.verify.failed == 1
+    assert world.registry.tags == {}
+    assert world.gitops.pushed == []
+    assert len(world.docker.discarded) == len(world.docker.built)
+    assert _states(outcome)["publish"] == State.SKIPPED
+
+
+def test_a_build_that_fails_lets_the_tests_speak(world: World) -> None:
+    """
+    Where neither compiles, both are told and the tests' findings come first.
+    """
+    _fail_tests(world)
+    world.docker.failure = BuildError("no such file", hint="Add it.")
+
+    outcome = _run(world)
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "tests-failed"
+    assert any("no such file" in one.message for one in world.log.annotations)
+
+
+def test_a_preflight_that_fails_ends_the_run(world: World) -> None:
+    """
+    A token that may not push is found before anything is pushed.
+    """
+    world.gitops.refusal = GitOpsAccessError("may not push", hint="contents: write")
+
+    outcome = _run(world)
+
+    assert outcome.failure is world.gitops.refusal
+    assert _states(outcome)["preflight"] == State.FAILED
+    assert world.registry.tags == {}
+
+
+def test_a_push_that_fails_half_way_says_which_tags_are_there(world: World) -> None:
+    """
+    The report of a red run still names what was pushed.
+    """
+    world.docker.refused_tags["latest"] = RegistryLoginError("denied", hint="Ask.")
+
+    outcome = _run(world)
+
+    assert outcome.result is Result.FAILED
+    assert outcome.publish is not None
+    assert outcome.publish.tags == (SHA.value,)
+    assert outcome.image is not None
+    assert world.gitops.pushed == []
+    assert len(world.docker.discarded) == 1
+
+
+def test_a_rollout_that_fails_keeps_what_was_done(world: World) -> None:
+    """
+    Image and commit are in the report of a deployment that went wrong.
+    """
+    world.application.behaviour = Behaviour(degraded="CrashLoopBackOff")
+
+    outcome = _run(world)
+
+    assert outcome.result is Result.FAILED
+    assert outcome.promote is not None
+    assert outcome.promote.changed
+    assert outcome.sync is not None
+    assert outcome.sync.applications[0].health == "Degraded"
+
+
+def test_a_cancelled_run_goes_no_further(world: World) -> None:
+    """
+    Cancelling ends every stage and starts none.
+    """
+    world.cancellation.cancel("the run was cancelled")
+
+    outcome = _run(world)
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "cancelled"
+    assert world.registry.tags == {}
+    assert State.PASSED.value not in _states(outcome).values()
+
+
+def test_an_image_of_an_earlier_job_can_be_promoted(world: World) -> None:
+    """
+    One job builds, another one promotes.
+    """
+    world.registry.tags[IMAGE] = digest_of("e")
+
+    outcome = _run(world, plan_of(stages="promote sync"))
+
+    assert outcome.result is Result.HEALTHY
+    assert str(outcome.image) == f"{IMAGE}@{digest_of('e')}"
+    assert world.docker.built == []
+
+
+def test_an_image_that_is_not_there_is_not_promoted(world: World) -> None:
+    """
+    Argo CD is never pointed at an image that nobody pushed.
+    """
+    outcome = _run(world, plan_of(stages="promote sync"))
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "registry"
+    assert world.gitops.pushed == []

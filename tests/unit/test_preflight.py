@@ -1,0 +1,134 @@
+"""What would fail late fails early."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_action.errors import ActionError, RegistryLoginError
+from gitops_action.plan import make_plan
+from gitops_action.stages.preflight import PreflightResult, preflight
+from tests.fakes.runs import context_of, everything
+from tests.fakes.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def _preflight(world: World, **given: str) -> PreflightResult:
+    plan = make_plan(everything(**given), context_of())
+    assert plan.preflight is not None
+    systems = world.systems()
+    return preflight(
+        plan.preflight,
+        registry=systems.registry,
+        gitops=systems.gitops,
+        argocd=systems.argocd,
+        log=world.log,
+    )
+
+
+def test_everything_is_asked_and_nothing_written(world: World) -> None:
+    """
+    The log says what was found well.
+    """
+    before = world.gitops.tip
+
+    result = _preflight(world)
+
+    assert result.checks == 4
+    assert world.gitops.tip == before
+    assert world.registry.tags == {}
+    assert "overlays/dev/kustomization.yaml asks for ghcr.io/acme/shop:0000000." in world.log.lines
+    assert "shop follows main at overlays/dev." in world.log.lines
+
+
+def test_a_wrong_password_is_found(world: World) -> None:
+    """
+    The registry is asked before the image is built.
+    """
+    world.registry.refusal = RegistryLoginError("denied", hint="Give the password.")
+
+    with pytest.raises(RegistryLoginError):
+        _preflight(world)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ({"kustomizations": "overlays/prod"}, "kustomization", "overlays/prod"),
+        ({"kustomizations": "base"}, "kustomization-entry", "base/kustomization.yaml"),
+        ({"image": "ghcr.io/acme/other"}, "kustomization-entry", "shop"),
+        ({"gitops_branch": "live"}, "gitops", "live"),
+    ],
+)
+def test_what_cannot_be_promoted_is_found(
+    world: World, given: dict[str, str], code: str, said: str
+) -> None:
+    """
+    A wrong path, entry or branch is told while the tests still run.
+    """
+    with pytest.raises(ActionError) as caught:
+        _preflight(world, **given)
+
+    assert caught.value.code == code
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("repo_url", "https://github.com/acme/elsewhere", "acme/elsewhere"),
+        ("target_revision", "live", "follows live"),
+        ("path", "base", "does not use overlays/dev/kustomization.yaml"),
+        ("path", "nowhere", "does not use"),
+    ],
+)
+def test_an_application_that_would_never_see_the_promotion_is_found(
+    world: World, field: str, value: str, said: str
+) -> None:
+    """
+    Waiting for the wrong Application would only end at the deadline.
+    """
+    setattr(world.application, field, value)
+
+    with pytest.raises(ActionError) as caught:
+        _preflight(world)
+
+    assert caught.value.code == "application"
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("revision", ["", "HEAD", "refs/heads/main"])
+def test_head_means_the_default_branch(world: World, revision: str) -> None:
+    """
+    An Application may follow the branch without naming it.
+    """
+    world.application.target_revision = revision
+
+    assert _preflight(world).checks == 4
+
+
+def test_an_application_may_use_the_promoted_kustomization_from_afar(world: World) -> None:
+    """
+    Promoting a base reaches the Applications of its overlays.
+    """
+    world.gitops.write(
+        "base/kustomization.yaml", "images:\n- name: ghcr.io/acme/shop\n  newTag: a\n"
+    )
+
+    assert _preflight(world, kustomizations="base").checks == 4
+
+
+def test_several_sources_are_refused_before_anything_is_written(world: World) -> None:
+    """
+    What this version cannot wait for is told at once.
+    """
+    world.application.extra = {"spec": {"sources": [world.application.source()] * 2}}
+
+    with pytest.raises(ActionError) as caught:
+        _preflight(world)
+
+    assert "several sources" in caught.value.message

@@ -1,0 +1,238 @@
+"""Stage 4 with a GitOps repository in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops_action.errors import ConflictError, KustomizationError
+from gitops_action.model.identity import GITHUB_ACTIONS
+from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.log import HeldLog
+from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
+from tests.fakes.gitops import FakeGitOpsRepository
+
+if TYPE_CHECKING:
+    from gitops_action.model.log import Annotation
+
+SHOP = "apps/shop/kustomization.yaml"
+OLD = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n- name: redis\n  newTag: v1\n"
+NEW = OLD.replace("v1", "v2", 1)
+IMAGE = ImageReference(Repository("ghcr.io/acme/shop"), "v2", Digest("sha256:" + "a" * 64))
+REQUEST = PromoteRequest(
+    branch="main",
+    kustomizations=(PurePosixPath("apps/shop"),),
+    entry="",
+    subject="Promote shop to v2",
+    trailers={"Source-Repository": "acme/shop", "Source-Commit": "b" * 40},
+    deadline_seconds=60.0,
+)
+
+
+@dataclass
+class FakeClock:
+    """A clock that only moves when somebody sleeps."""
+
+    now: float = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Annotations(HeldLog):
+    """Keeps the annotations."""
+
+    annotations: list[Annotation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def annotate(self, annotation: Annotation) -> None:
+        self.annotations.append(annotation)
+
+
+def run(
+    repository: FakeGitOpsRepository,
+    request: PromoteRequest = REQUEST,
+    clock: FakeClock | None = None,
+) -> PromoteResult:
+    return promote(
+        request,
+        IMAGE,
+        repository=repository,
+        clock=clock or FakeClock(),
+        log=HeldLog(),
+        chance=lambda: 1.0,
+    )
+
+
+def test_commits_the_new_tag_to_the_branch() -> None:
+    """
+    After the job the GitOps branch asks for the new image, in one commit.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD, "README.md": ""})
+    before = repository.tip
+
+    result = run(repository)
+
+    assert repository.text(SHOP) == NEW
+    assert repository.commits[repository.tip].parent == before
+    assert result == PromoteResult(
+        revision=repository.tip,
+        changed=True,
+        previous="ghcr.io/acme/shop:v1",
+        diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
+        " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
+        files=(PurePosixPath(SHOP),),
+    )
+
+
+def test_records_where_the_image_comes_from() -> None:
+    """
+    `git log` of the GitOps repository leads back to source, run and image.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+
+    run(repository)
+
+    commit = repository.commits[repository.tip]
+    assert commit.author == GITHUB_ACTIONS
+    assert commit.message == (
+        "Promote shop to v2\n\nSource-Repository: acme/shop\n"
+        f"Source-Commit: {'b' * 40}\nImage: ghcr.io/acme/shop:v2@sha256:{'a' * 64}\n"
+    )
+
+
+def test_a_trailer_cannot_hold_a_second_line() -> None:
+    """
+    Text from outside cannot forge a trailer.
+    """
+    request = replace(REQUEST, subject="Promote\nImage: x", trailers={"Source-Run": "1\nImage: y"})
+
+    message = commit_message(request, IMAGE)
+
+    assert message == f"Promote Image: x\n\nSource-Run: 1 Image: y\nImage: {IMAGE}\n"
+
+
+def test_is_unchanged_when_the_tag_is_already_there() -> None:
+    """
+    Running the same job twice commits once.
+    """
+    repository = FakeGitOpsRepository({SHOP: NEW})
+
+    result = run(repository)
+
+    assert repository.pushed == []
+    assert result == PromoteResult(
+        revision=repository.tip,
+        changed=False,
+        previous="ghcr.io/acme/shop:v2",
+        diff="",
+        files=(PurePosixPath(SHOP),),
+    )
+
+
+def test_puts_several_kustomizations_into_one_commit() -> None:
+    """
+    Two overlays never ask for different images in between.
+    """
+    files = {SHOP: OLD, "eu/Kustomization": OLD.removesuffix("\n"), "us/kustomization.yml": NEW}
+    repository = FakeGitOpsRepository(files)
+    paths = tuple(PurePosixPath(path) for path in ("apps/shop", "eu/Kustomization", "us"))
+
+    result = run(repository, replace(REQUEST, kustomizations=paths))
+
+    assert len(repository.pushed) == 1
+    assert repository.text("eu/Kustomization") == NEW.removesuffix("\n")
+    assert [str(file) for file in result.files] == [
+        SHOP,
+        "eu/Kustomization",
+        "us/kustomization.yml",
+    ]
+    assert "us/" not in result.diff
+    assert result.diff.endswith("   newTag: v1\n\\ No newline at end of file\n")
+
+
+def test_makes_the_edit_again_on_the_new_head_after_a_lost_race() -> None:
+    """
+    What others pushed meanwhile stays, in the same file as well.
+    """
+    redis = OLD.replace("redis\n  newTag: v1", "redis\n  newTag: v9")
+    repository = FakeGitOpsRepository(
+        {SHOP: OLD},
+        races=[lambda it: it.write(SHOP, redis), lambda it: it.write("other.yaml", "a: b\n")],
+    )
+
+    result = run(repository)
+
+    assert repository.text(SHOP) == redis.replace("v1", "v2", 1)
+    assert repository.text("other.yaml") == "a: b\n"
+    assert repository.pushed == [result.revision]
+
+
+def test_is_unchanged_when_somebody_else_wins_with_the_same_image() -> None:
+    """
+    Two jobs for one commit make one commit.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[lambda it: it.write(SHOP, NEW)])
+
+    result = run(repository)
+
+    assert not result.changed
+    assert result.revision == repository.tip
+
+
+def test_gives_up_at_the_deadline() -> None:
+    """
+    A crowded branch ends in an error that says how to take turns.
+    """
+    clock = FakeClock()
+
+    def write(repository: FakeGitOpsRepository) -> None:
+        repository.write("other.yaml", f"{clock.now}\n")
+
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[write] * 1000)
+
+    with pytest.raises(ConflictError) as caught:
+        run(repository, clock=clock)
+
+    assert "too late within 60 s" in caught.value.message
+    assert "concurrency:" in caught.value.hint
+    assert clock.now <= 160.0
+    assert repository.text(SHOP) == OLD
+
+
+def test_commits_nothing_when_one_kustomization_cannot_be_edited() -> None:
+    """
+    It is all overlays or none.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD, "eu/kustomization.yaml": "images: shop\n"})
+    paths = (PurePosixPath("apps/shop"), PurePosixPath("eu"))
+
+    with pytest.raises(KustomizationError, match=r"eu/kustomization.yaml:1"):
+        run(repository, replace(REQUEST, kustomizations=paths))
+
+    assert repository.text(SHOP) == OLD
+
+
+def test_shows_the_notices_of_an_edit_once() -> None:
+    """
+    A kept mirror is said on the run's page, and not again after each lost race.
+    """
+    mirror = "images:\n- name: ghcr.io/acme/shop\n  newName: mirror/shop\n"
+    repository = FakeGitOpsRepository({SHOP: mirror}, races=[lambda it: it.write("x", "")])
+    log = Annotations()
+
+    promote(REQUEST, IMAGE, repository=repository, clock=FakeClock(), log=log, chance=lambda: 0.0)
+
+    assert [note.message for note in log.annotations] == [
+        f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
+        "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
+    ]
