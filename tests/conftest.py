@@ -5,18 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _INSIDE_THE_WALL = {"unit", "contract", "property"}
 
 
 @pytest.fixture(autouse=True)
-def _no_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     level = Path(request.path).relative_to(Path(__file__).parent).parts[0]
     if level in _INSIDE_THE_WALL:
 
@@ -25,4 +22,3 @@ def _no_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
         monkeypatch.setattr(subprocess, "Popen", refuse)
         monkeypatch.setattr(socket.socket, "connect", refuse)
-    yield

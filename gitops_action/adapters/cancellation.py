@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 from gitops_action.errors import CancelledError
@@ -14,26 +13,31 @@ class Cancellation:
     """Set once, by a signal or by the first stage that failed while another ran beside it.
 
     It is also the clock of every wait: a sleep that outlived a signal would hold up the exit.
+    It has no lock, because a signal handler would wait for ever for one that its own thread holds.
     """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
-        self.reason = ""
+        self._reason: str | None = None
 
     def cancel(self, reason: str) -> None:
-        if not self._event.is_set():
-            self.reason = reason
-            self._event.set()
+        """Set the event; the first reason is the one that counts."""
+        if self._reason is None:
+            self._reason = reason
 
     @property
     def requested(self) -> bool:
-        return self._event.is_set()
+        return self._reason is not None
+
+    @property
+    def reason(self) -> str:
+        """Why the run was cancelled; empty while it was not."""
+        return self._reason or ""
 
     def check(self) -> None:
         """Raise CancelledError where the run was cancelled."""
-        if self._event.is_set():
+        if self._reason is not None:
             raise CancelledError(
-                f"Stopped: {self.reason}.", hint="Run the job again when you want it to go on."
+                f"Stopped: {self._reason}.", hint="Run the job again when you want it to go on."
             )
 
     def monotonic(self) -> float:
@@ -41,5 +45,8 @@ class Cancellation:
 
     def sleep(self, seconds: float) -> None:
         """Sleep, or raise CancelledError as soon as the run is cancelled."""
-        self._event.wait(seconds)
+        deadline = time.monotonic() + seconds
         self.check()
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, CHECK_SECONDS))
+            self.check()

@@ -5,14 +5,26 @@ On a rejected push we do not rebase: we take the new head and make the edit agai
 
 from __future__ import annotations
 
+import difflib
+import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from gitops_action.errors import ConflictError
+from gitops_action.kustomization import FileEdit, Tree, plan_edits
+from gitops_action.model.identity import GITHUB_ACTIONS, Identity
+from gitops_action.model.log import Annotation, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import PurePosixPath
 
+    from gitops_action.model.image import ImageReference
+    from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
+
+_FIRST_DELAY_SECONDS = 0.2
+_LONGEST_DELAY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +32,9 @@ class PromoteRequest:
     """Which kustomizations shall ask for the image.
 
     `kustomizations` are files or folders relative to the GitOps repository's root; `entry` is the
-    `name` of the entry in `images`, empty for the one that names our image. `message` is the whole
-    commit message but for the trailer `Image`, which needs the digest.
+    `name` of the entry in `images`, empty for the one that names our image. `subject` and
+    `trailers` are the commit message but for the trailer `Image`, which needs the digest.
+    `deadline_seconds` is how long races for the branch may be lost.
     """
 
     branch: str
@@ -30,6 +43,7 @@ class PromoteRequest:
     subject: str
     trailers: Mapping[str, str]
     deadline_seconds: float
+    author: Identity = GITHUB_ACTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +51,8 @@ class PromoteResult:
     """What the GitOps branch asks for now.
 
     `revision` is our commit, or the head at which nothing had to change; `previous` is the image
-    reference that the first kustomization asked for before; `diff` is a unified diff.
+    reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
+    all kustomizations that ask for the image.
     """
 
     revision: CommitSha
@@ -45,3 +60,116 @@ class PromoteResult:
     previous: str
     diff: str
     files: tuple[PurePosixPath, ...]
+
+
+class GitOpsRepository(Tree, Protocol):
+    """The GitOps repository: branches that can be read, and moved by compare-and-swap."""
+
+    def head(self, branch: str) -> CommitSha:
+        """Ask the server for the branch's newest commit."""
+
+    def commit(
+        self,
+        parent: CommitSha,
+        files: Mapping[PurePosixPath, bytes],
+        message: str,
+        author: Identity,
+    ) -> CommitSha:
+        """Make a commit that differs from its parent in these files; their modes are kept."""
+
+    def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
+        """Move the branch from `parent` to `commit`; False where it was no longer at `parent`."""
+
+
+class Clock(Protocol):
+    """Time, and a sleep that a cancellation ends."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
+    request: PromoteRequest,
+    image: ImageReference,
+    *,
+    repository: GitOpsRepository,
+    clock: Clock,
+    log: Log,
+    chance: Callable[[], float] = random.random,
+) -> PromoteResult:
+    """Commit and push the edit; `chance` gives numbers from 0 to 1, as `random.random` does.
+
+    Raises KustomizationError, EntryError and ProofError before anything is written, ConflictError
+    when every race was lost until the deadline, and what the repository raises.
+    """
+    deadline = clock.monotonic() + request.deadline_seconds
+    message = commit_message(request, image)
+    attempts = 0
+    while True:
+        head = repository.head(request.branch)
+        edits = _plan(request, image, repository, head)
+        files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
+        if not files:
+            return _result(head, edits, log)
+        commit = repository.commit(head, files, message, request.author)
+        if repository.push(commit, head, request.branch):
+            return _result(commit, edits, log)
+        attempts += 1
+        delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)
+        if clock.monotonic() + delay > deadline:
+            raise _lost(request, attempts, head)
+        log.say(f"Somebody else pushed to {request.branch} first: starting over from its new head.")
+        clock.sleep(delay)
+
+
+def commit_message(request: PromoteRequest, image: ImageReference) -> str:
+    """Compose the commit message: the subject, and trailers for `git interpret-trailers`."""
+    trailers = {**request.trailers, "Image": str(image)}
+    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items()]
+    return "\n".join([" ".join(request.subject.split()), "", *lines, ""])
+
+
+def _plan(
+    request: PromoteRequest, image: ImageReference, repository: GitOpsRepository, head: CommitSha
+) -> tuple[FileEdit, ...]:
+    return plan_edits(
+        request.kustomizations, image=image, entry=request.entry, tree=repository, head=head
+    )
+
+
+def _result(revision: CommitSha, edits: tuple[FileEdit, ...], log: Log) -> PromoteResult:
+    for file in edits:
+        for notice in file.edit.notices:
+            log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
+    return PromoteResult(
+        revision=revision,
+        changed=any(file.edit.changed for file in edits),
+        previous=edits[0].edit.previous if edits else "",
+        diff="".join(_diff(file) for file in edits if file.edit.changed),
+        files=tuple(file.path for file in edits),
+    )
+
+
+def _diff(file: FileEdit) -> str:
+    lines = difflib.unified_diff(
+        file.before.splitlines(keepends=True),
+        file.edit.text.splitlines(keepends=True),
+        f"a/{file.path}",
+        f"b/{file.path}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _lost(request: PromoteRequest, attempts: int, head: CommitSha) -> ConflictError:
+    return ConflictError(
+        f"{attempts} pushes to the branch {request.branch} came too late within "
+        f"{request.deadline_seconds:.0f} s: others pushed first each time, last at {head.short}. "
+        "Nothing of ours is on the branch.",
+        hint="Run the job again. Where many jobs promote at once, let them take turns with\n"
+        "concurrency:\n  group: gitops",
+    )

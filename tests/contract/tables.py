@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,9 @@ def render(readme: str) -> str:
     action = YAML(typ="safe").load(ROOT / "action.yml")
     for table in _TABLES:
         rows = "\n".join(_rows(table, action[table]))
-        readme = re.sub(
-            rf"(<!-- {table} -->\n).*?(<!-- end -->)",
-            lambda match, rows=rows: f"{match[1]}{rows}\n{match[2]}",
-            readme,
-            flags=re.DOTALL,
-        )
+        before, start, rest = readme.partition(f"<!-- {table} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        readme = f"{before}{start}{rows}\n{end}{after}"
     return readme
 
 

@@ -83,10 +83,12 @@ def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str)
 def _assert_no_canary(world: World, folder: Path, text: str) -> None:
     """The runner masks by `add-mask`; beside these lines and the persisted header, nothing."""
     shown = re.sub(r"^::add-mask::.*$", "", text, flags=re.MULTILINE)
-    objects = world.git.git(REPOSITORY, "cat-file", "--batch-all-objects", "--batch")
+    repository = str(world.git.path(REPOSITORY))
+    command = ["git", "-C", repository, "cat-file", "--batch-all-objects", "--batch"]
+    objects = subprocess.run(command, check=True, capture_output=True).stdout
     for canary in _canaries(world):
         assert canary not in shown
-        assert canary not in objects
+        assert canary.encode() not in objects
         found = subprocess.run(
             ["grep", "-rlF", canary, str(folder)], check=False, capture_output=True, text=True
         ).stdout.splitlines()

@@ -1,7 +1,8 @@
 """GitHub's runner, as far as a container action meets it: the very `docker run` line.
 
-Source: actions/runner, ContainerActionHandler.cs and DockerCommandManager.cs. Two things differ: the
-container joins the host's network, where the test's servers are, and the socket is the test engine's.
+Source: actions/runner, ContainerActionHandler.cs and DockerCommandManager.cs. Two things differ:
+the container joins the host's network, where the test's servers are, and the socket is the test
+engine's.
 """
 
 from __future__ import annotations

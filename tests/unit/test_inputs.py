@@ -40,7 +40,7 @@ def test_values_are_parsed_into_types() -> None:
         wait_timeout="90s",
     )
 
-    assert inputs.stages == {Stage.VERIFY, Stage.BUILD}
+    assert inputs.stages == frozenset({Stage.VERIFY, Stage.BUILD})
     assert inputs.go_test_flags == ("-race", "-run", "A B")
     assert inputs.kustomizations == (
         PurePosixPath("overlays/dev"),

@@ -57,7 +57,7 @@ def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str) -> None:
     plan = make_plan(everything(argocd_token=""), context_of(event=event))
 
     assert plan.stages == (Stage.VERIFY, Stage.BUILD)
-    assert plan.publish is plan.promote is plan.sync is plan.preflight is None
+    assert (plan.publish, plan.promote, plan.sync, plan.preflight) == (None,) * 4
 
 
 def test_pull_request_target_is_refused() -> None:

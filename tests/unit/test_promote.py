@@ -232,7 +232,8 @@ def test_shows_the_notices_of_an_edit_once() -> None:
 
     promote(REQUEST, IMAGE, repository=repository, clock=FakeClock(), log=log, chance=lambda: 0.0)
 
-    assert [note.message for note in log.annotations] == [
+    (note,) = log.annotations
+    assert note.message == (
         f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
         "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
-    ]
+    )

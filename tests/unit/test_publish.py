@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gitops_action.adapters.refusal import explain_refusal
 from gitops_action.errors import ActionError, RegistryError, RegistryLoginError
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
-from gitops_action.model.refusal import explain_refusal
 from gitops_action.stages.publish import PublishRequest, PublishResult, publish
 from tests.fakes.builders import FakeBuilder, FakeRegistry, digest_of
 from tests.fakes.waiting import LineLog

@@ -1,31 +1,19 @@
-"""Stage 5: Argo CD reports the commit deployed."""
+"""What the sync stage is asked for, and what it answers."""
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-
-class WaitFor(enum.StrEnum):
-    SYNCED = "synced"
-    HEALTHY = "healthy"
-    NOTHING = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationName:
-    """An Application's name, and its namespace where it is not Argo CD's own."""
-
-    name: str
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+from gitops_action.model.wait import ApplicationName, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
-    """Which Applications to wait for, and how long; `gitops_url` is the repository they follow."""
+    """Which Applications to wait for, and how long; `gitops_url` is the repository they follow.
+
+    `settle_seconds` is how long an Application must stay Healthy after an operation: 0 where the
+    health of every changed kind follows at once, else longer than the slowest controller.
+    """
 
     applications: tuple[ApplicationName, ...]
     gitops_url: str

@@ -1,0 +1,43 @@
+# hadolint global ignore=DL3059
+# The action's own image. Plain instructions only, so that any engine builds it; pre-built by the
+# release, because a runner that builds it pays for that in every job.
+ARG DEBIAN=debian:trixie-slim
+
+FROM golang:1.26-trixie AS programs
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS="-trimpath -buildvcs=false"
+# One layer each, slowest first: a new pin compiles that program and those below it.
+RUN GOBIN=/programs go install -ldflags="-s -w" github.com/docker/buildx/cmd/buildx@v0.38.2
+RUN GOBIN=/programs go install -ldflags="-s -w" github.com/google/ko@v0.19.1
+RUN GOBIN=/programs go install -ldflags="-s -w" github.com/google/go-containerregistry/cmd/crane@v0.22.1
+# Go's own tests and documents are 40 MB that no build reads.
+RUN rm -rf /usr/local/go/test /usr/local/go/doc /usr/local/go/api /usr/local/go/misc
+
+FROM ${DEBIAN} AS packages
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 python3-pip \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements.txt /tmp/requirements.txt
+RUN python3 -m pip install --no-cache-dir --break-system-packages --no-deps --only-binary=:all: \
+    --require-hashes --requirement /tmp/requirements.txt
+# `python3 -I` sees neither PYTHONPATH nor the folder of its script: the package goes where it looks.
+COPY gitops_action /usr/local/lib/python3.13/dist-packages/gitops_action
+RUN python3 -m compileall -q /usr/local/lib/python3.13/dist-packages/gitops_action
+
+FROM ${DEBIAN}
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates docker-cli git python3 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=programs /usr/local/go /usr/local/go
+COPY --from=programs /programs/ko /programs/crane /usr/local/bin/
+COPY --from=programs /programs/buildx /usr/libexec/docker/cli-plugins/docker-buildx
+COPY --from=packages /usr/local/lib/python3.13 /usr/local/lib/python3.13
+COPY action.yml entrypoint.py /opt/gitops-action/
+# Tests run as another user: what the runner mounts (/github: the workspace, the event, the file
+# commands; /run: the engine's socket) is closed to it, and /verify, where its copy lies, is not
+# listed.
+RUN mkdir -p /github /verify && chmod 0700 /github /run && chmod 0711 /verify
+ENV PATH=/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin
+# No USER: the runner's files can be reached by root only.
+ENTRYPOINT ["/opt/gitops-action/entrypoint.py"]

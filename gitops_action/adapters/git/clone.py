@@ -1,0 +1,205 @@
+"""The GitOps repository: a private shallow clone without files, and pushes by compare-and-swap."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.adapters.git.explain import explain, explain_push, is_lost_race, is_unanswered
+from gitops_action.adapters.git.history import History
+from gitops_action.adapters.git.trees import Trees
+from gitops_action.errors import ActionError, CancelledError, GitOpsError
+from gitops_action.model.identity import Identity
+from gitops_action.model.secret import Secret
+from gitops_action.model.source import CommitSha
+
+_FEW_BRANCHES = 10
+
+
+class GitOpsClone:
+    """Everything lies in `directory`, which the caller made private and removes.
+
+    `env` is what git may know of our environment: PATH, proxies, certificates. Methods raise
+    GitOpsError, GitOpsAccessError and RunnerError, and CancelledError within a second of a
+    cancellation. One thread at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: Secret,
+        directory: Path,
+        cancellation: Cancellation,
+        env: Mapping[str, str],
+    ) -> None:
+        self._url = url
+        self._place = directory / "clone"
+        self._git = Git(
+            directory=directory, cancellation=cancellation, env=env, url=url, token=token
+        )
+        self._trees = Trees(self._git, self._place)
+        self._history = History(self._git, directory / "history.git")
+        self._heads: dict[str, CommitSha] = {}
+
+    def head(self, branch: str) -> CommitSha:
+        """Fetch the branch's newest commit, without its files."""
+        ref = f"refs/remotes/origin/{branch}"
+        if self._heads:
+            answer = self._network(
+                *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
+                *("origin", f"+refs/heads/{branch}:{ref}"),
+            )
+        else:
+            shutil.rmtree(self._place, ignore_errors=True)
+            answer = self._git.run(
+                *("clone", "--quiet", "--depth=1", "--filter=blob:none", "--sparse"),
+                *("--no-checkout", "--single-branch", "--no-tags", f"--branch={branch}"),
+                *("--", self._url, str(self._place)),
+                network=True,
+            )
+        if "Remote branch" in answer.stderr or "find remote ref" in answer.stderr:
+            raise self._no_branch(branch)
+        self._require(answer)
+        found = self._local("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
+        if not found.succeeded:  # `clone` takes tags for branches
+            raise self._no_branch(branch)
+        self._heads[branch] = CommitSha(found.text)
+        return self._heads[branch]
+
+    def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file; None where there is none.
+
+        Raises KustomizationError where the path leads through a symbolic link or a submodule.
+        """
+        blob = self._trees.blob(head, path)
+        if blob is None:
+            return None
+        # The clone has no files: git fetches this one.
+        answer = self._network("cat-file", "blob", blob)
+        self._require(answer)
+        return answer.stdout
+
+    def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
+        """List a folder's names, those of folders with a slash; raises as `read` does."""
+        return self._trees.names(head, folder)
+
+    def commit(
+        self,
+        parent: CommitSha,
+        files: Mapping[PurePosixPath, bytes],
+        message: str,
+        author: Identity,
+    ) -> CommitSha:
+        """Make a commit that differs from its parent in these files; their modes are kept."""
+        tree = self._trees.changed(f"{parent}^{{tree}}", files)
+        identity = {
+            f"GIT_{role}_{field}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for field, value in (("NAME", author.name), ("EMAIL", author.email))
+        }
+        answer = self._git.run(
+            *("commit-tree", "-p", str(parent), "-F", "-", tree),
+            cwd=self._place,
+            stdin=message.encode(),
+            env=identity,
+        )
+        self._require(answer)
+        return CommitSha(answer.text)
+
+    def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
+        """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
+
+        Once begun it is finished, within 4 s of a cancellation.
+
+        Raises PushRefusedError where a rule of the repository is in the way.
+        """
+        ref = f"refs/heads/{branch}"
+        # The lease only makes the push stricter: our commit follows `parent` anyway. Without it, a
+        # branch that was set back or deleted meanwhile would come to life again.
+        answer = self._network(
+            *("push", "--porcelain", "--no-verify", f"--force-with-lease={ref}:{parent}"),
+            *("origin", f"{commit}:{ref}"),
+            finish=True,
+        )
+        if answer.succeeded:
+            return True
+        if is_lost_race(answer):
+            return False
+        if is_unanswered(answer):
+            return self._landed(commit, branch, answer)
+        raise explain_push(answer, self._url, branch)
+
+    def check_push(self, branch: str) -> None:
+        """Ask the server whether the token may push; its rules for branches cannot be asked.
+
+        Raises GitOpsAccessError where it may not.
+        """
+        head = self._heads.get(branch) or self.head(branch)
+        answer = self._network(
+            "push", "--porcelain", "--dry-run", "origin", f"{head}:refs/heads/{branch}"
+        )
+        if not answer.succeeded and not is_lost_race(answer):
+            raise explain_push(answer, self._url, branch)
+
+    def contains(self, ancestor: CommitSha, revision: CommitSha, branch: str = "") -> bool | None:
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known.
+
+        `branch` is where to look, empty for the branch that was last asked for.
+        """
+        known = branch or next(reversed(self._heads), "") or self.default_branch()
+        return self._history.contains(ancestor, revision, known)
+
+    def default_branch(self) -> str:
+        """Ask the server for the branch that `HEAD` stands for."""
+        answer = self._git.run("ls-remote", "--symref", "--", self._url, "HEAD", network=True)
+        self._require(answer)
+        first = answer.text.partition("\t")[0]
+        if not first.startswith("ref: refs/heads/"):
+            raise GitOpsError(
+                f"The GitOps repository {self._url} has no default branch.",
+                hint="Name a branch: `gitops-branch: main`.",
+            )
+        return first.removeprefix("ref: refs/heads/")
+
+    def _landed(self, commit: CommitSha, branch: str, answer: Answer) -> bool:
+        """Find out whether a push that got no answer arrived all the same."""
+        why = explain(answer, self._url)
+        doubt = (
+            f"The push of {commit} to {branch} got no answer, and it is not known whether it "
+            f"landed. {why.message}"
+        )
+        hint = f"Look whether {branch} has this commit; running the job again is safe."
+        if self._git.cancelled:
+            raise CancelledError(doubt, hint=hint)
+        try:
+            head = self.head(branch)
+        except ActionError as error:
+            raise GitOpsError(doubt, hint=hint) from error
+        if head == commit:
+            return True
+        raise why
+
+    def _no_branch(self, branch: str) -> GitOpsError:
+        answer = self._git.run("ls-remote", "--heads", "--", self._url, network=True)
+        self._require(answer)
+        names = [line.partition("refs/heads/")[2] for line in answer.text.splitlines()]
+        there = ", ".join(names) if len(names) <= _FEW_BRANCHES else f"{len(names)} others"
+        return GitOpsError(
+            f"The GitOps repository {self._url} has no branch `{branch}`; "
+            f"it has {there or 'no branch at all'}.",
+            hint=f"Name one in `gitops-branch`, or make it: `git push origin HEAD:{branch}`.",
+        )
+
+    def _network(self, *argv: str, finish: bool = False) -> Answer:
+        return self._git.run(*argv, cwd=self._place, network=True, finish=finish)
+
+    def _local(self, *argv: str) -> Answer:
+        return self._git.run(*argv, cwd=self._place)
+
+    def _require(self, answer: Answer) -> None:
+        if not answer.succeeded:
+            raise explain(answer, self._url)

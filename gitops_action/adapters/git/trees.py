@@ -1,0 +1,127 @@
+"""A commit's files through git's plumbing: no index, no worktree, no filter, byte for byte.
+
+The cost follows the depth of a path and not the size of the repository, and neither
+`.gitattributes` nor `core.autocrlf` can change what is read or written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.errors import GitOpsError, KustomizationError
+from gitops_action.model.source import CommitSha
+
+_FILE = b"100644"
+_FOLDER = b"040000"
+_LINK = b"120000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What a tree says about a name: `kind` is blob, tree or commit (a submodule)."""
+
+    mode: bytes
+    kind: str
+    sha: bytes
+
+
+class Trees:
+    """Reads and writes the trees of the clone at `place`."""
+
+    def __init__(self, git: Git, place: Path) -> None:
+        self._git = git
+        self._place = place
+
+    def blob(self, head: CommitSha, path: PurePosixPath) -> str | None:
+        """The SHA of a file's content; None where there is no file.
+
+        Raises KustomizationError where the path leads through a symbolic link or a submodule.
+        """
+        item = self._find(head, path)
+        return item.sha.decode() if item and item.kind == "blob" else None
+
+    def names(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
+        """A folder's names, those of folders with a slash; raises as `blob` does."""
+        tree = str(head)
+        if folder.parts:
+            item = self._find(head, folder)
+            if item is None or item.kind != "tree":
+                return ()
+            tree = item.sha.decode()
+        return tuple(
+            os.fsdecode(name) + ("/" if item.kind == "tree" else "")
+            for name, item in self._items(tree).items()
+        )
+
+    def changed(self, tree: str, files: Mapping[PurePosixPath, bytes]) -> str:
+        """Make the tree that differs in these files' contents; modes are kept.
+
+        `tree` is empty for a folder that is not there yet.
+        """
+        items = self._items(tree)
+        below: dict[str, dict[PurePosixPath, bytes]] = {}
+        for path, content in files.items():
+            first, *rest = path.parts
+            below.setdefault(first, {})[PurePosixPath(*rest)] = content
+        for name, contents in below.items():
+            key = os.fsencode(name)
+            there = items.get(key)
+            if list(contents) == [PurePosixPath()]:
+                mode = there.mode if there else _FILE
+                items[key] = _Item(mode, "blob", self._write(contents[PurePosixPath()]))
+            else:
+                sha = self.changed(there.sha.decode() if there else "", contents)
+                items[key] = _Item(_FOLDER, "tree", sha.encode())
+        lines = [
+            b"%s %s %s\t%s\0" % (item.mode, item.kind.encode(), item.sha, name)
+            for name, item in items.items()
+        ]
+        # Blobs that nobody needs are on the server only.
+        return self._text("mktree", "-z", "--missing", stdin=b"".join(lines))
+
+    def _find(self, head: CommitSha, path: PurePosixPath) -> _Item | None:
+        if not path.parts or path.is_absolute() or ".." in path.parts:
+            return None
+        # The folders on the way are asked for by name: one may be a link, and have nothing below.
+        way = [str(place) for place in (*list(path.parents)[-2::-1], path)]
+        listed = _parsed(self._run("ls-tree", "-t", "-z", str(head), "--", *way).stdout)
+        for name in way:
+            item = listed.get(os.fsencode(name))
+            if item and (item.mode == _LINK or item.kind == "commit"):
+                what = "a submodule" if item.kind == "commit" else "a symbolic link"
+                raise KustomizationError(
+                    f"{path} cannot be edited: {name} is {what}.",
+                    hint="Name the place that it leads to in `kustomizations`.",
+                )
+        return listed.get(os.fsencode(way[-1]))
+
+    def _items(self, tree: str) -> dict[bytes, _Item]:
+        return _parsed(self._run("ls-tree", "-z", tree).stdout) if tree else {}
+
+    def _write(self, content: bytes) -> bytes:
+        return self._text("hash-object", "-w", "--stdin", stdin=content).encode()
+
+    def _text(self, *argv: str, stdin: bytes) -> str:
+        return self._run(*argv, stdin=stdin).text
+
+    def _run(self, *argv: str, stdin: bytes | None = None) -> Answer:
+        answer = self._git.run(*argv, cwd=self._place, stdin=stdin)
+        if not answer.succeeded:
+            raise GitOpsError(
+                f"git could not work in its private clone: {answer.stderr.strip()}",
+                hint="Look at the runner's disk space, and run the job again.",
+            )
+        return answer
+
+
+def _parsed(listing: bytes) -> dict[bytes, _Item]:
+    items = {}
+    for line in listing.split(b"\0")[:-1]:
+        properties, _, name = line.partition(b"\t")
+        mode, kind, sha = properties.split(b" ")
+        items[name] = _Item(mode, kind.decode(), sha)
+    return items

@@ -1,0 +1,57 @@
+"""The folders of one run of the tests: who owns each, and that none is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from gitops_action.adapters.go.isolation import make_folder, remove_tree
+from gitops_action.errors import RunnerError
+
+
+class Private:
+    """Made on entry and removed on exit, and on entry what an earlier run left.
+
+    `owner` is the user of the tests, None where they run as the caller. `trusted` is closed to
+    them, `modules` they may read, `copy` (made by who copies), `home`, `temporary` and `cache` are
+    theirs. `cache` and `modules` stay where they were there before.
+    """
+
+    def __init__(self, root: Path, owner: int | None) -> None:
+        # Go names files by their real path; what it names must lie below these.
+        root = root.resolve()
+        self.owner = owner
+        self.copy = root / "workspace"
+        self.home = root / "home"
+        self.temporary = root / "tmp"
+        self.trusted = root / "trusted"
+        self.cache = root / "go-build"
+        self.modules = root / "go-mod"
+        self._root = root
+        self._made = [self.copy, self.home, self.temporary, self.trusted]
+        self._made += [cache for cache in (self.cache, self.modules) if not cache.exists()]
+
+    def __enter__(self) -> Self:
+        """Raise RunnerError where a folder cannot be made."""
+        self._remove()
+        try:
+            # Entered by all and listed by nobody else.
+            make_folder(self._root, None, 0o711)
+            make_folder(self.trusted, None)
+            make_folder(self.modules, None, 0o755)
+            for folder in (self.home, self.temporary, self.cache):
+                make_folder(folder, self.owner)
+        except OSError as error:
+            self._remove()
+            raise RunnerError(
+                f"No private folder could be made: {error.strerror}: {error.filename}.",
+                hint="Look at the runner's disk space and permissions.",
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        for folder in self._made:
+            remove_tree(folder)

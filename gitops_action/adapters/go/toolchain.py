@@ -1,0 +1,147 @@
+"""The Go toolchain: runs a module's tests on a private copy, as a user that owns nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gitops_action.adapters.go.environment import (
+    check_flags,
+    trusted_environment,
+    verify_environment,
+)
+from gitops_action.adapters.go.events import Events
+from gitops_action.adapters.go.isolation import (
+    UNPRIVILEGED,
+    as_unprivileged,
+    copy_tree,
+)
+from gitops_action.adapters.go.module import no_module, not_loaded
+from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.private import Private
+from gitops_action.adapters.go.source import locating
+from gitops_action.adapters.process import Completed, Processes
+from gitops_action.model.go import ModuleRun, PackageRun
+
+# `go test -timeout` bounds each package and is the user's; this is the longest job of a hosted
+# runner.
+_LONGEST_RUN_SECONDS = 6 * 3600.0
+_DOWNLOAD_SECONDS = 15 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Toolchain:
+    version: str
+    root: Path
+
+
+class Go:
+    """Runs the tests of one module of the workspace.
+
+    `private` is a folder outside the workspace that other users may enter; what is made there is
+    removed when the tests have ended. Its `go-build` and `go-mod`, Go's caches, stay where they
+    were there before: tests write the first and only read the second. The copy lies at the same
+    path in every run, because Go's test cache knows a package by its folder. `env` is where Go's
+    own variables are taken from. `isolated` is False where `can_isolate()` is: tests then run as
+    the caller.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        *,
+        workspace: Path,
+        private: Path,
+        env: Mapping[str, str],
+        isolated: bool,
+    ) -> None:
+        self._processes = processes
+        self._workspace = workspace
+        self._private = private
+        self._env = env
+        self.isolated = isolated
+
+    def verify(
+        self,
+        module: PurePosixPath,
+        packages: Sequence[str],
+        flags: Sequence[str],
+        *,
+        on_package: Callable[[PackageRun], None],
+    ) -> ModuleRun:
+        """Test `packages` of the module, calling back for each package when it has ended.
+
+        Raises InputError for flags that are refused, ModuleError where the module or what it
+        requires cannot be loaded, RunnerError where the runner lacks something.
+        """
+        check_flags(self._env, flags, packages)
+        with Private(self._private, UNPRIVILEGED if self.isolated else None) as private:
+            copy_tree(self._workspace, private.copy, private.owner, self._processes.check_cancelled)
+            folder = private.copy / module
+            if not folder.is_dir():
+                raise no_module(self._workspace, module)
+            toolchain, places = self._resolve(private, folder, module)
+            events = Events(places, locating(on_package, self._workspace, places))
+            started = time.monotonic()
+            ended = self._processes.run(
+                self._command(toolchain, packages, flags),
+                env={**verify_environment(self._env, private), "PWD": str(folder)},
+                cwd=folder,
+                timeout=_LONGEST_RUN_SECONDS,
+                on_stdout=events.read,
+                on_stderr=events.read_text,
+            )
+            return ModuleRun(
+                exit_code=ended.exit_code,
+                go_version=toolchain.version,
+                seconds=time.monotonic() - started,
+                text=events.finish(),
+                timed_out=ended.timed_out,
+            )
+
+    def _resolve(
+        self, private: Private, folder: Path, module: PurePosixPath
+    ) -> tuple[_Toolchain, Places]:
+        """Find the toolchain and the main modules, and download what they require."""
+        env = {**trusted_environment(self._env, private), "PWD": str(folder)}
+
+        def go(*arguments: str) -> Completed:
+            ended = self._processes.run(
+                ("go", *arguments), env=env, cwd=folder, timeout=_DOWNLOAD_SECONDS
+            )
+            if ended.exit_code != 0:
+                raise not_loaded(module, ended)
+            return ended
+
+        found = json.loads(go("env", "-json", "GOVERSION", "GOROOT", "GOMOD", "GOWORK").stdout)
+        roots = [Path(found[name]) for name in ("GOWORK", "GOMOD") if found[name]]
+        if not any(root.is_relative_to(private.copy) for root in roots):
+            raise no_module(self._workspace, module)
+        listed = go("list", "-m", "-f", "{{.Path}}\t{{.Dir}}").stdout
+        modules = dict(line.split("\t", 1) for line in listed.splitlines())
+        # Go does not look at the module cache where there is a vendor folder.
+        if not any((root.parent / "vendor" / "modules.txt").exists() for root in roots):
+            go("mod", "download")
+        return (
+            _Toolchain(version=found["GOVERSION"], root=Path(found["GOROOT"])),
+            Places(
+                root=str(private.copy),
+                module=module,
+                modules={
+                    name: PurePosixPath(place).relative_to(private.copy)
+                    for name, place in modules.items()
+                    if PurePosixPath(place).is_relative_to(private.copy)
+                },
+            ),
+        )
+
+    def _command(
+        self, toolchain: _Toolchain, packages: Sequence[str], flags: Sequence[str]
+    ) -> Sequence[str]:
+        # The packages stand first: after a flag that Go does not know they would be the test's.
+        go = str(toolchain.root / "bin" / "go")
+        command = (go, "test", "-json", "-fullpath", *packages, *flags)
+        return as_unprivileged(*command) if self.isolated else command

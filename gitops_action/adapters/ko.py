@@ -1,0 +1,177 @@
+"""The door to ko: an image of a Go program without Dockerfile and without engine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.errors import ActionError, BuildError, ModuleError
+from gitops_action.model.build import BuildRequest, BuiltImage
+from gitops_action.model.environment import allowed
+from gitops_action.model.image import Digest
+from gitops_action.model.source import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitops_action.adapters.process import Completed, Processes
+    from gitops_action.model.image import ImageReference
+    from gitops_action.model.log import Log
+
+_BUILD_SECONDS = 3600.0
+_LIST_SECONDS = 300.0
+_PUSH_SECONDS = 1800.0
+_PLATFORM = "linux/amd64"
+_GO = (
+    "GOEXPERIMENT",
+    "GOINSECURE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOSUMDB",
+    "GOTOOLCHAIN",
+)
+_COMPILE_ERROR = re.compile(r"^(?P<file>[^\s:]+\.go):(?P<line>\d+):(?P<column>\d+): ", re.MULTILINE)
+
+
+class Ko:
+    """Builds main packages of `workspace`; an image is an OCI layout below `private`.
+
+    `env` is the step's environment, of which the children see the few names they need; `private`
+    is a directory that only we can read, `credentials` the directory that `write_credentials` made.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        *,
+        env: Mapping[str, str],
+        workspace: Path,
+        private: Path,
+        credentials: Path,
+    ) -> None:
+        self._processes = processes
+        self._workspace = workspace
+        self._private = private
+        # The tests' caches can be written by the code under test: what is published is compiled
+        # with caches of its own. -buildvcs=false: nothing of ours trusts the workspace's .git.
+        flags = f"{env.get('GOFLAGS', '')} -buildvcs=false -modcacherw"
+        self._env = {
+            **allowed(env, *_GO),
+            "HOME": str(private),
+            "TMPDIR": str(private),
+            "DOCKER_CONFIG": str(credentials),
+            "GOCACHE": str(private / "go-build"),
+            "GOPATH": str(private / "go"),
+            "GOFLAGS": flags.strip(),
+        }
+
+    def candidates(self, request: BuildRequest) -> tuple[str, ...]:
+        """List the main packages as `./cmd/app`; raises ModuleError and RunnerError."""
+        module = (self._workspace / request.module).resolve()
+        # -find: only names are asked for, so no module has to be downloaded.
+        query = ["list", "-find", "-f", '{{if eq .Name "main"}}{{.Dir}}{{end}}', "./..."]
+        done = self._run("go", *query, cwd=module, timeout=_LIST_SECONDS)
+        if done.exit_code != 0:
+            raise ModuleError(
+                f"The Go module in {request.module} cannot be loaded: {last_words(done.stderr)}",
+                hint="A module is a folder with a go.mod: name it with the input "
+                "`working-directory`, and see that `go list ./...` works there.",
+            )
+        folders = (Path(line).relative_to(module) for line in done.stdout.splitlines() if line)
+        return tuple(f"./{folder}" if folder.name else "." for folder in folders)
+
+    def answers(self) -> bool:
+        """Say yes: ko needs no engine."""
+        return True
+
+    def build(self, request: BuildRequest, candidate: str, *, log: Log) -> BuiltImage:
+        """Build the main package `candidate`; raises BuildError, RunnerError, CancelledError."""
+        folder = Path(tempfile.mkdtemp(prefix="image-", dir=self._private))
+        built = BuiltImage("ko", str(folder))
+        labels = [
+            f"--image-label={_csv(f'{name}={value}')}" for name, value in request.labels.items()
+        ]
+        argv = ["build", "--push=false", f"--oci-layout-path={folder}", "--bare", "--sbom=none"]
+        epoch = str(request.created)
+        extra = {"SOURCE_DATE_EPOCH": epoch, "KO_DATA_DATE_EPOCH": epoch}
+        if request.base_image:
+            extra["KO_DEFAULTBASEIMAGE"] = request.base_image
+        try:
+            done = self._run(
+                *("ko", *argv, f"--platform={_PLATFORM}", *labels, "--", candidate),
+                cwd=self._workspace / request.module,
+                timeout=_BUILD_SECONDS,
+                extra=extra,
+                on_line=log.foreign,
+            )
+            if done.exit_code != 0:
+                raise _build_error(done, request, candidate)
+        except ActionError:
+            self.discard(built)
+            raise
+        return built
+
+    def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
+        """Push the layout under one tag; layers that the registry has are not sent again.
+
+        Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
+        """
+        done = self._run(
+            *("crane", "push", built.handle, reference.tagged),
+            cwd=self._private,
+            timeout=_PUSH_SECONDS,
+            on_line=log.foreign,
+        )
+        _, _, digest = done.stdout.strip().rpartition("@")
+        if done.exit_code != 0 or not digest:
+            raise explain_refusal(done.stderr, reference.repository.registry)
+        return Digest(digest)
+
+    def discard(self, built: BuiltImage) -> None:
+        """Remove the layout."""
+        shutil.rmtree(built.handle, ignore_errors=True)
+
+    def _run(
+        self,
+        *argv: str,
+        cwd: Path,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        return self._processes.run(
+            argv,
+            env={**self._env, **(extra or {})},
+            cwd=cwd,
+            timeout=timeout,
+            on_stdout=on_line,
+            on_stderr=on_line,
+        )
+
+
+def _csv(text: str) -> str:
+    """Quote for ko, which reads the values of its list flags as lines of CSV."""
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
+
+
+def _build_error(done: Completed, request: BuildRequest, package: str) -> BuildError:
+    found = _COMPILE_ERROR.search(done.stderr)
+    return BuildError(
+        "ko took longer than an hour."
+        if done.timed_out
+        else f"{package} could not be built: {last_words(done.stderr)}",
+        hint="Run `go build` on that package. ko builds pure Go only: a program that needs cgo, or "
+        "files beside it, needs a Dockerfile. A base image that cannot be fetched: name one that "
+        "this runner can reach with the input `base-image`.",
+        location=Location(
+            PurePosixPath(request.module, found["file"]), int(found["line"]), int(found["column"])
+        )
+        if found
+        else None,
+    )

@@ -1,0 +1,101 @@
+"""The door to image registries: the credentials' file, and what a registry says of a tag."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING
+
+from gitops_action.adapters.refusal import explain_refusal
+from gitops_action.errors import RegistryLoginError
+from gitops_action.model.environment import allowed
+from gitops_action.model.image import Digest, ImageReference, Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gitops_action.adapters.process import Processes
+    from gitops_action.model.secret import Secret
+
+_ANSWER_SECONDS = 60.0
+_DOCKER_HUB = "docker.io"
+_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+_ABSENT = re.compile(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|404 Not Found")
+# A token's address refuses who we are; a manifest's with 403 may only mean that the repository is
+# not there yet, and the first push makes it.
+_REPOSITORY_CLOSED = re.compile(r"/manifests/\S+: (?:DENIED|unexpected status code 403)")
+
+
+def write_credentials(directory: Path, registry: str, username: str, password: Secret) -> None:
+    """Write the `config.json` that docker, ko and crane read by DOCKER_CONFIG.
+
+    `directory` is made, and closed to everybody else; the caller removes it. No user and no
+    password: an empty file, so that no other one is looked for.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    key = _DOCKER_HUB_KEY if registry == _DOCKER_HUB else registry
+    pair = base64.b64encode(f"{username}:{password.reveal()}".encode()).decode()
+    auths = {key: {"auth": pair}} if username or password else {}
+    file = directory / "config.json"
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(json.dumps({"auths": auths}))
+
+
+class Registry:
+    """Asks with crane, as the user of the directory `credentials`.
+
+    `env` is the step's environment, of which crane sees the few names it needs.
+    """
+
+    def __init__(
+        self, processes: Processes, *, env: Mapping[str, str], private: Path, credentials: Path
+    ) -> None:
+        self._processes = processes
+        self._private = private
+        self._env = {
+            **allowed(env),
+            "HOME": str(private),
+            "TMPDIR": str(private),
+            "DOCKER_CONFIG": str(credentials),
+        }
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """Ask which image the tag names; None where there is none.
+
+        Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
+        """
+        done = self._processes.run(
+            ["crane", "digest", reference.tagged],
+            env=self._env,
+            cwd=self._private,
+            timeout=_ANSWER_SECONDS,
+        )
+        if done.exit_code == 0:
+            return Digest(done.stdout.strip())
+        answer = _last_line(done.stderr)
+        if _ABSENT.search(answer):
+            return None
+        raise explain_refusal(
+            "timed out" if done.timed_out else answer, reference.repository.registry
+        )
+
+    def check_login(self, repository: Repository) -> None:
+        """Find a registry that cannot be reached and a wrong password before anything is pushed.
+
+        Raises as `digest` does. A user who may read and not push is only found by the push.
+        """
+        try:
+            self.digest(ImageReference(repository, "latest"))
+        except RegistryLoginError as error:
+            if not _REPOSITORY_CLOSED.search(error.message):
+                raise
+
+
+def _last_line(text: str) -> str:
+    """Take the final answer: crane prints the failure of its first try above it."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

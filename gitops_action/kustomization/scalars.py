@@ -1,0 +1,56 @@
+"""How YAML 1.1, as Kustomize reads it, takes a scalar; and how to write one that stays a string."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*/[A-Za-z0-9._/-]*")
+_STARTS_AS_TEXT = re.compile(r"[A-Za-z_]|[0-9]+\.[0-9]+\.[0-9]")
+_LETTER_BUT_E = re.compile(r"[A-DF-Za-df-z]")
+_NAMED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+# What sigs.k8s.io/yaml resolves to something else than a string (its resolve.go). Dates and base 60
+# are strings there; underscores in numbers count for nothing.
+_ABSENT = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEAN = re.compile(
+    r"[yY]|yes|Yes|YES|true|True|TRUE|on|On|ON|[nN]|no|No|NO|false|False|FALSE|off|Off|OFF"
+)
+_NUMBER = re.compile(
+    r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+"
+    r"|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
+)
+
+
+def is_absent(plain: str) -> bool:
+    """Whether this text without quotes is YAML's null, which is the same as no field."""
+    return plain in _ABSENT
+
+
+def is_string(plain: str) -> bool:
+    """Whether this text without quotes is a string, and no number, boolean or null."""
+    if is_absent(plain) or _BOOLEAN.fullmatch(plain):
+        return False
+    return not _NUMBER.fullmatch(plain.replace("_", "") if plain[0] in "+-.0123456789" else plain)
+
+
+def written(value: str, *, quote: str | None, flow: bool) -> str:
+    """Write `value` as a string: in the quotes that were there, plain only where that is safe."""
+    if quote == "'":
+        return "'" + value.replace("'", "''") + "'"
+    if quote == '"' or not _is_safe_plain(value, flow=flow):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _is_safe_plain(value: str, *, flow: bool) -> bool:
+    if _PATH.fullmatch(value):
+        return not (flow and ":" in value)
+    folded = value.lower()
+    return (
+        bool(_WORD.fullmatch(value))
+        and folded not in _NAMED
+        and not folded.startswith(("0x", "0o", "0b"))
+        and bool(_STARTS_AS_TEXT.match(value) or _LETTER_BUT_E.search(value))
+    )

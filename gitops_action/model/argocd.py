@@ -1,0 +1,149 @@
+"""An Argo CD Application, as far as a wait and a preflight need it.
+
+Every field may be absent: absent text is `""`, and only a time knows `None`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an Application follows; `target_revision` may be a branch, a tag, a SHA, or empty."""
+
+    repo_url: str = ""
+    target_revision: str = ""
+    path: str = ""
+    chart: str = ""
+    ref: str = ""
+
+    @property
+    def is_git(self) -> bool:
+        return not self.chart and not self.repo_url.startswith("oci://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """The cluster (by address or by name) and the namespace of an Application's resources."""
+
+    server: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a comparison was made with: the sources and the destination of that moment."""
+
+    sources: tuple[Source, ...] = ()
+    destination: Destination = Destination()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource as the comparison sees it, or as an operation left it.
+
+    `sync` is Synced, OutOfSync, Unknown, or an operation's Synced, SyncFailed, Pruned.
+    """
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    sync: str = ""
+    health: str = ""
+    message: str = ""
+    requires_pruning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """The last operation, running or done; while it waits for a retry `finished_at` is set too."""
+
+    phase: str = ""
+    message: str = ""
+    revision: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    retries: int = 0
+    dry_run: bool = False
+    failed: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """One document of one moment.
+
+    `revision` is what Argo CD compared with: a commit SHA, or what it could not resolve (a branch,
+    `""`). `operation_requested` is the document's own `operation`, which is there before
+    `operation` (its `status.operationState`) tells of it, and gone when the operation is done.
+    """
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    project: str = ""
+    spec: Comparison = Comparison()
+    compared_to: Comparison = Comparison()
+    several_sources: bool = False
+    hydrated: bool = False
+    automated: bool = False
+    of_application_set: bool = False
+    deleting: bool = False
+    skips_reconcile: bool = False
+    refresh_queued: bool = False
+    sync: str = ""
+    revision: str = ""
+    health: str = ""
+    reconciled_at: datetime | None = None
+    operation_requested: bool = False
+    operation: Operation | None = None
+    conditions: tuple[Condition, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    images: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The only source, or the first of several."""
+        return next(iter(self.spec.sources), Source())
+
+
+def same_repository(one: str, other: str) -> bool:
+    """Whether two git addresses name one repository, whatever the protocol and the spelling.
+
+    The whole address is compared without case, as Argo CD itself does.
+    """
+    (host, port, path), (other_host, other_port, other_path) = _place(one), _place(other)
+    if not path or (host, path) != (other_host, other_path):
+        return False
+    # The port of an SSH server says nothing about the port of the same repository's web server.
+    over_ssh = [url.strip().casefold().startswith("http") for url in (one, other)].count(False)
+    return port == other_port or over_ssh == 1
+
+
+def _place(url: str) -> tuple[str, int | None, str]:
+    """Host, port where it is not the protocol's own, and path of a git address."""
+    text = url.strip().casefold()
+    before, colon, after = text.partition(":")
+    if "://" not in text and colon and "/" not in before:  # scp: git@host:path
+        text = f"ssh://{before}/{after.lstrip('/')}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "", None, ""
+    path = unquote(parts.path).strip("/").removesuffix(".git")
+    return parts.hostname or "", None if port == _DEFAULT_PORTS.get(parts.scheme) else port, path

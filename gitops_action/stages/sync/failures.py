@@ -1,0 +1,127 @@
+"""What cannot come by waiting, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitops_action.errors import (
+    ApplicationError,
+    ComparisonError,
+    DegradedError,
+    SyncError,
+)
+from gitops_action.stages.sync.words import listed, one_line, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitops_action.errors import ActionError
+    from gitops_action.model.argocd import Application, Operation, Resource
+    from gitops_action.model.source import CommitSha
+
+
+def deleting(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} is being deleted, so that Argo CD deploys nothing to it.",
+        hint="Remove it from `argocd-applications`, or create it again.",
+    )
+
+
+def skips_reconcile(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} carries the annotation `argocd.argoproj.io/skip-reconcile`: Argo CD"
+        " leaves it alone.",
+        hint=f"Remove it: `kubectl -n {application.namespace or 'argocd'} annotate application"
+        f" {application.name} argocd.argoproj.io/skip-reconcile-`.",
+    )
+
+
+def hydrated(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} uses a source hydrator, which this action does not support yet.",
+        hint="Set `wait-for: nothing` for this step.",
+    )
+
+
+def several_sources(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} has several sources (`spec.sources`), which this action does not"
+        " support yet.",
+        hint="Give the Application one `spec.source`, or set `wait-for: nothing` for this step.",
+    )
+
+
+def no_git_source(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} follows {application.source.repo_url}, which is no git repository.",
+        hint="Name the Application that follows the GitOps repository in `argocd-applications`.",
+    )
+
+
+def other_repository(application: Application, gitops_url: str) -> ActionError:
+    return ApplicationError(
+        f"{application.name} follows {application.source.repo_url}, not {gitops_url}.",
+        hint="Name the Application that follows the GitOps repository in `argocd-applications`, or"
+        " give its repository in `gitops-repository`.",
+    )
+
+
+def pinned(application: Application, commit: CommitSha) -> ActionError:
+    target = application.source.target_revision
+    return ApplicationError(
+        f"{application.name} is pinned to {short(target)}, which does not contain {commit.short}.",
+        hint="Let it follow the GitOps branch: `spec: {source: {targetRevision: BRANCH}}`.",
+    )
+
+
+def diverged(application: Application, commit: CommitSha) -> ActionError:
+    return ApplicationError(
+        f"{application.name} follows {application.source.target_revision or 'HEAD'} at"
+        f" {short(application.revision)}, whose history does not contain {commit.short}.",
+        hint="Look whether the Application follows the branch in `gitops-branch`, and whether"
+        " someone pushed to that branch with force.",
+    )
+
+
+def not_rendered(application: Application, message: str) -> ActionError:
+    return ComparisonError(
+        f"Argo CD cannot render {application.name}: {one_line(message)}",
+        hint="Run `kustomize build` on the Application's path at this commit, mend what it says,"
+        " and push. What ran before still runs.",
+    )
+
+
+def not_applied(application: Application, operation: Operation) -> ActionError:
+    resources = f" ({listed(operation.failed)})" if operation.failed else ""
+    return SyncError(
+        f"Argo CD could not apply {short(operation.revision)} to {application.name}:"
+        f" {one_line(operation.message)}{resources}",
+        hint="Mend what the message names in the GitOps repository and push. Argo CD does not try"
+        " this commit again by itself; resources that it names not may have been changed.",
+    )
+
+
+def refused(application: Application, message: str) -> ActionError:
+    return SyncError(
+        f"Argo CD does not sync {application.name} by itself: {one_line(message)}",
+        hint="Mend what the message names, or sync once by hand:"
+        f" `argocd app sync {application.name}`.",
+    )
+
+
+def manual(application: Application) -> ActionError:
+    return ApplicationError(
+        f"{application.name} has seen the commit and waits for someone to sync it: auto-sync is"
+        " off.",
+        hint="Switch it on in the Application: `spec: {syncPolicy: {automated: {}}}`. Or sync by"
+        " hand and set `wait-for: nothing` for this step.",
+    )
+
+
+def degraded(application: Application, resources: Sequence[Resource]) -> ActionError:
+    return DegradedError(
+        f"{application.name} is Synced at {short(application.revision)} and Degraded:"
+        f" {listed(resources) or 'Argo CD names no resource'}.",
+        hint="Look at the events and logs of what is named. Push a mended commit, or promote the"
+        " previous image again.",
+    )

@@ -1,0 +1,247 @@
+"""What one document says by itself, as the first check that applies.
+
+Truth needs all of it: a revision that contains our commit, Synced, compared with the spec of now,
+no operation under way, and a comparison begun after the last operation ended. Synced alone is about
+the previous commit until Argo CD has seen ours (akuity/kargo#6357); the operation alone says
+nothing, as none happens where a commit leaves the manifests as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitops_action.model.argocd import same_repository
+from gitops_action.model.wait import WaitFor
+from gitops_action.stages.sync import failures
+from gitops_action.stages.sync.lineage import Relation
+from gitops_action.stages.sync.view import Finding, State, View
+from gitops_action.stages.sync.words import listed, one_line, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_ERROR_CONDITIONS = {"ComparisonError", "InvalidSpecError", "UnknownError"}
+_UNDER_WAY = {"Running", "Terminating"}
+_FAILED = {"Failed", "Error"}
+# How long a state may last that could still mend itself, in seconds.
+_SPEC_GRACE = _MANUAL_GRACE = _DEGRADED_GRACE = 60.0
+_COMPARISON_GRACE = 120.0
+_DIVERGED_GRACE = 20.0
+
+
+def find(view: View) -> Finding:
+    """Say what the document means."""
+    return next((found for check in _CHECKS if (found := check(view))), _ready(view))
+
+
+def _unsupported(view: View) -> Finding | None:
+    application = view.application
+    for applies, failure in (
+        (application.deleting, failures.deleting),
+        (application.skips_reconcile, failures.skips_reconcile),
+        (application.hydrated, failures.hydrated),
+        (application.several_sources, failures.several_sources),
+    ):
+        if applies:
+            error = failure(application)
+            return Finding(state=State.COMPARE, reason=error.message, failure=error)
+    if application.spec.sources and not application.source.is_git:
+        error = failures.no_git_source(application)
+        return Finding(
+            state=State.COMPARE,
+            reason=error.message,
+            about="source",
+            failure=error,
+            grace=_SPEC_GRACE,
+        )
+    return None
+
+
+def _not_compared(view: View) -> Finding | None:
+    application = view.application
+    for condition in application.conditions:
+        if condition.type in _ERROR_CONDITIONS:
+            return Finding(
+                state=State.COMPARE,
+                reason=f"{condition.type}: {one_line(condition.message)}",
+                about="error",
+                failure=failures.not_rendered(application, condition.message),
+                grace=_COMPARISON_GRACE,
+                comparisons=3,  # the one from before we asked, and two that we asked for
+            )
+    if application.sync not in {"Synced", "OutOfSync"}:
+        reason = f"the sync status is {application.sync or 'not known yet'}"
+        return Finding(state=State.COMPARE, reason=reason)
+    return None
+
+
+def _unplaced(view: View) -> Finding | None:
+    application = view.application
+    if view.relation is Relation.UNRESOLVED:
+        reason = f"Argo CD compares with {application.revision or 'nothing'!r}, not with a commit"
+    elif view.relation is Relation.UNKNOWN:
+        reason = (
+            f"cannot tell whether {short(application.revision)} contains {view.goal.commit.short}"
+        )
+    else:
+        return None
+    return Finding(state=State.COMPARE, reason=reason)
+
+
+def _other_repository(view: View) -> Finding | None:
+    # An ancestor of our commit comes from a mirror of our repository, whatever its address.
+    if view.relation.covers or view.relation is Relation.BEHIND:
+        return None
+    application = view.application
+    if same_repository(application.source.repo_url, view.goal.gitops_url):
+        return None
+    return Finding(
+        state=State.REVISION,
+        reason=f"the Application follows {application.source.repo_url}",
+        failure=failures.other_repository(application, view.goal.gitops_url),
+        grace=_SPEC_GRACE,
+    )
+
+
+def _other_revision(view: View) -> Finding | None:
+    if view.relation.covers:
+        return None
+    application, commit = view.application, view.goal.commit
+    reason = (
+        f"{application.sync} at {short(application.revision)}, which does not contain"
+        f" {commit.short}{' yet' if view.relation is Relation.BEHIND else ''}"
+    )
+    if application.source.target_revision == application.revision:
+        about, grace, comparisons = "pinned", _SPEC_GRACE, 0
+        failure = failures.pinned(application, commit)
+    elif view.relation is Relation.DIVERGED:
+        about, grace, comparisons = "diverged", _DIVERGED_GRACE, 2
+        failure = failures.diverged(application, commit)
+    else:
+        return Finding(state=State.REVISION, reason=reason)
+    return Finding(
+        state=State.REVISION,
+        reason=reason,
+        about=about,
+        failure=failure,
+        grace=grace,
+        comparisons=comparisons,
+    )
+
+
+def _spec_changed(view: View) -> Finding | None:
+    if view.application.spec == view.application.compared_to:
+        return None
+    return Finding(state=State.COMPARE, reason="the spec is newer than the comparison")
+
+
+def _under_way(view: View) -> Finding | None:
+    operation = view.application.operation
+    if operation is None or operation.phase not in _UNDER_WAY:
+        if not view.application.operation_requested:
+            return None
+        return Finding(state=State.OPERATION, reason="an operation is about to start")
+    reason = f"operation {operation.phase} at {short(operation.revision)}"
+    if operation.revision and not view.operation_covers:
+        reason += f", which does not contain {view.goal.commit.short}"
+    if operation.message:
+        reason += f": {one_line(operation.message)}"
+    return Finding(state=State.OPERATION, reason=reason)
+
+
+def _not_applied(view: View) -> Finding | None:
+    operation = view.application.operation
+    if view.operation_covers and operation and operation.phase in _FAILED:
+        error = failures.not_applied(view.application, operation)
+        return Finding(state=State.SYNC, reason=error.message, failure=error)
+    return None
+
+
+def _stale(view: View) -> Finding | None:
+    if view.fresh:
+        return None
+    ended = view.finished.finished_at if view.finished else None
+    return Finding(
+        state=State.RECONCILE,
+        reason="the operation is done, the comparison after it is not",
+        about=str(ended),
+    )
+
+
+def _refused(view: View) -> Finding | None:
+    """Auto-sync gave up: it never tries a failed revision again by itself."""
+    for condition in view.application.conditions:
+        if condition.type == "SyncError" and (
+            view.operation_covers or view.goal.commit.value in condition.message
+        ):
+            error = failures.refused(view.application, condition.message)
+            return Finding(state=State.SYNC, reason=error.message, failure=error)
+    return None
+
+
+def _out_of_sync(view: View) -> Finding | None:
+    application = view.application
+    if application.sync == "Synced":
+        return None
+    different = [one for one in application.resources if one.sync == "OutOfSync"]
+    reason = f"OutOfSync at {short(application.revision)}"
+    if different:
+        reason += f" ({listed(different)})"
+    if different and all(one.requires_pruning for one in different):
+        reason += ", which needs pruning"
+    # A progressive ApplicationSet switches auto-sync off and syncs by itself, in its order.
+    if application.automated or application.of_application_set:
+        return Finding(state=State.SYNC, reason=reason)
+    return Finding(
+        state=State.SYNC,
+        reason=f"{reason}; auto-sync is off",
+        about="manual",
+        failure=failures.manual(application),
+        grace=_MANUAL_GRACE,
+    )
+
+
+def _unhealthy(view: View) -> Finding | None:
+    application = view.application
+    if view.goal.wait_for is WaitFor.SYNCED or application.health == "Healthy":
+        return None
+    bad = [one for one in application.resources if one.health not in {"", "Healthy"}]
+    reason = f"Synced at {short(application.revision)}, {application.health or 'health not known'}"
+    if bad:
+        reason += f": {listed(bad)}"
+    if application.health != "Degraded":
+        return Finding(state=State.HEALTH, reason=reason)
+    return Finding(
+        state=State.HEALTH,
+        reason=reason,
+        about="degraded",
+        failure=failures.degraded(application, bad),
+        grace=_DEGRADED_GRACE,
+    )
+
+
+def _ready(view: View) -> Finding:
+    application = view.application
+    healthy = "" if view.goal.wait_for is WaitFor.SYNCED else f" and {application.health}"
+    reason = f"Synced{healthy} at {short(application.revision)}"
+    if view.relation is Relation.CONTAINS:
+        reason += f", which contains {view.goal.commit.short}"
+    started = application.operation.started_at if application.operation else None
+    return Finding(state=State.READY, reason=reason, about=str(started))
+
+
+_CHECKS: tuple[Callable[[View], Finding | None], ...] = (
+    _unsupported,
+    _not_compared,
+    _other_repository,
+    _unplaced,
+    _other_revision,
+    _spec_changed,
+    _under_way,
+    _not_applied,
+    _stale,
+    _refused,
+    _out_of_sync,
+    _unhealthy,
+)

@@ -1,0 +1,80 @@
+"""How the revision that Argo CD names relates to our commit."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from gitops_action.model.source import CommitSha
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
+_ASK_AGAIN_SECONDS = 5.0
+
+
+class Relation(enum.Enum):
+    SAME = enum.auto()
+    CONTAINS = enum.auto()  # a descendant of our commit
+    BEHIND = enum.auto()  # an ancestor of our commit
+    DIVERGED = enum.auto()
+    UNRESOLVED = enum.auto()  # no commit: a branch's name, a version, nothing
+    UNKNOWN = enum.auto()  # a commit that we cannot place
+
+    @property
+    def covers(self) -> bool:
+        return self in {Relation.SAME, Relation.CONTAINS}
+
+
+class Ancestry(Protocol):
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
+
+
+class Lineage:
+    """Answers for one commit; remembers what cannot change, as commits keep their parents."""
+
+    def __init__(
+        self, commit: CommitSha, ancestry: Ancestry, monotonic: Callable[[], float]
+    ) -> None:
+        self._commit = commit
+        self._ancestry = ancestry
+        self._monotonic = monotonic
+        self._known: dict[str, Relation] = {}
+        self._unknown: dict[str, float] = {}
+
+    def relation(self, revision: str) -> Relation:
+        """Place `revision`, which is text from Argo CD."""
+        revision = revision.lower()
+        if _ABBREVIATED.fullmatch(revision) and self._commit.value.startswith(revision):
+            return Relation.SAME
+        try:
+            sha = CommitSha(revision)
+        except ValueError:
+            return Relation.UNRESOLVED
+        if sha == self._commit:
+            return Relation.SAME
+        if sha.value not in self._known and self._may_ask(sha.value):
+            relation = self._ask(sha)
+            if relation is not Relation.UNKNOWN:
+                self._known[sha.value] = relation
+        return self._known.get(sha.value, Relation.UNKNOWN)
+
+    def _may_ask(self, revision: str) -> bool:
+        """Whether it is time: a commit that git does not have yet costs a fetch."""
+        now = self._monotonic()
+        if now < self._unknown.get(revision, now):
+            return False
+        self._unknown[revision] = now + _ASK_AGAIN_SECONDS
+        return True
+
+    def _ask(self, revision: CommitSha) -> Relation:
+        ours_inside = self._ancestry.contains(self._commit, revision)
+        if ours_inside is None:
+            return Relation.UNKNOWN
+        if ours_inside:
+            return Relation.CONTAINS
+        inside_ours = self._ancestry.contains(revision, self._commit)
+        return Relation.BEHIND if inside_ours else Relation.DIVERGED

@@ -1,0 +1,134 @@
+"""One Application under watch: its last verdict, when to refresh it, how long to bear refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitops_action.errors import (
+    ActionError,
+    ApplicationError,
+    ArgoCDError,
+    ArgoCDLoginError,
+    ArgoCDPermissionError,
+    ArgoCDTLSError,
+    ArgoCDUnavailableError,
+)
+from gitops_action.stages.sync.verdict import Memory, Verdict, judge
+from gitops_action.stages.sync.view import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitops_action.model.argocd import Application
+    from gitops_action.model.wait import ApplicationName
+    from gitops_action.stages.sync.lineage import Relation
+    from gitops_action.stages.sync.view import Goal
+
+# Seconds to the next refresh: after the state's start, then after each refresh; the last repeats.
+_REFRESHES = {
+    State.REVISION: (0.0, 5.0, 5.0, 10.0, 30.0),
+    State.COMPARE: (0.0, 5.0, 10.0, 20.0, 40.0, 60.0),
+    State.SYNC: (30.0,),
+    # A server's second later the comparison can be told from the end of the operation.
+    State.RECONCILE: (1.0, 2.0, 4.0, 8.0),
+    State.HEALTH: (60.0,),
+}
+_BETWEEN_REFRESHES = 5.0
+_QUEUED_SECONDS = 60.0
+_CONFIRM_SECONDS = 1.0
+# How long a refusal may last: before the Application was seen, and after (a server that restarts
+# answers 401 and 403 for a while), in seconds.
+_PATIENCE: dict[type[ActionError], tuple[float, float]] = {
+    ArgoCDUnavailableError: (120.0, 120.0),
+    ArgoCDLoginError: (3.0, 60.0),
+    ArgoCDPermissionError: (10.0, 120.0),
+    ApplicationError: (10.0, 120.0),
+    ArgoCDError: (0.0, 10.0),
+    ArgoCDTLSError: (0.0, 0.0),
+}
+_FEWEST_TRIES = 5
+
+
+class Watch:
+    """What is known of one Application; `verdict` and `application` are None until it was seen."""
+
+    def __init__(
+        self, name: ApplicationName, goal: Goal, relation: Callable[[str], Relation]
+    ) -> None:
+        self.name = name
+        self.goal = goal
+        self.application: Application | None = None
+        self.verdict: Verdict | None = None
+        self.reason = ""
+        self.failure: ActionError | None = None
+        self._relation = relation
+        self._refreshed_at = float("-inf")
+        self._refreshed_kind = ""
+        self._refreshes = 0
+        self._refused_since: float | None = None
+        self._refusals = 0
+
+    @property
+    def refused_now(self) -> bool:
+        return self._refused_since is not None
+
+    @property
+    def done(self) -> bool:
+        return self.verdict is not None and self.verdict.state is State.READY
+
+    @property
+    def wants_at(self) -> float:
+        """When the next document is wanted at the latest, whatever the poll says."""
+        if self.verdict and self.verdict.state is State.SETTLE:
+            return self.verdict.memory.since + _CONFIRM_SECONDS * self.verdict.memory.documents
+        return self._refresh_at
+
+    def wants_refresh(self, now: float) -> bool:
+        return now >= self._refresh_at
+
+    @property
+    def _refresh_at(self) -> float:
+        if self.verdict is None or self.application is None or self.refused_now:
+            return float("inf")
+        state, memory = self.verdict.state, self.verdict.memory
+        if state not in _REFRESHES:
+            return float("inf")
+        made = self._refreshes if memory.kind == self._refreshed_kind else 0
+        pause = _REFRESHES[state][min(made, len(_REFRESHES[state]) - 1)]
+        due = (self._refreshed_at if made else memory.since) + pause
+        if self.application.refresh_queued:
+            return max(due, self._refreshed_at + _QUEUED_SECONDS)
+        if state is State.RECONCILE:
+            return due
+        return max(due, self._refreshed_at + _BETWEEN_REFRESHES)
+
+    def saw(self, application: Application, now: float, *, refresh: bool) -> None:
+        """Take a document in."""
+        self._note_refresh(now, refresh=refresh)
+        self._refused_since, self._refusals = None, 0
+        memory = self.verdict.memory if self.verdict else Memory()
+        self.application = application
+        self.verdict = judge(application, memory, goal=self.goal, relation=self._relation, now=now)
+        self.reason, self.failure = self.verdict.reason, self.verdict.failure
+
+    def refused(self, error: ActionError, now: float, *, refresh: bool) -> None:
+        """Take a refusal in: raise it where it is none of Argo CD's, or has lasted too long."""
+        self._note_refresh(now, refresh=refresh)
+        if type(error) not in _PATIENCE:
+            raise error
+        if refresh and isinstance(error, ArgoCDUnavailableError):
+            return  # it was asked for, and the next document tells
+        if self._refused_since is None:
+            self._refused_since = now
+        self._refusals += 1
+        self.reason = error.message
+        patience = _PATIENCE[type(error)][self.application is not None]
+        tries = _FEWEST_TRIES if isinstance(error, ArgoCDUnavailableError) else 1
+        if now - self._refused_since >= patience and self._refusals >= tries:
+            self.failure = error
+
+    def _note_refresh(self, now: float, *, refresh: bool) -> None:
+        if refresh and self.verdict:
+            kind = self.verdict.memory.kind
+            self._refreshes = self._refreshes + 1 if kind == self._refreshed_kind else 1
+            self._refreshed_kind, self._refreshed_at = kind, now

@@ -1,0 +1,268 @@
+"""One Application and its controller, in memory and in steps of time.
+
+It does what the real one was seen to do: reconciles one after the other, auto-sync decided before
+the comparison is written, a refresh that finds another under way is lost, whole seconds everywhere,
+health that follows an apply sooner or later. `advance` plays everything up to a moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.fakes.argocd_document import Document, document_of, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """How long things take, in seconds, and what goes wrong; may be replaced at any time.
+
+    `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
+    empty; `late_seconds` is how long health still looks as before an apply.
+    """
+
+    reconcile_seconds: float = 0.2
+    operation_seconds: float = 0.3
+    retry_seconds: float = 1.0
+    rollout_seconds: float = 0.5
+    late_seconds: float = 0.0
+    resync_seconds: float = 180.0
+    retries: int = 0
+    automated: bool = True
+    never_healthy: bool = False
+    comparison_error: str = ""
+    sync_error: str = ""
+    broken: frozenset[str] = frozenset()
+    degraded: str = ""
+
+
+@dataclass(kw_only=True)
+class MemoryApplication:
+    """`resolve(branch)` is a commit SHA, `images(sha)` what its manifests run."""
+
+    name: str
+    repo_url: str
+    path: str
+    target_revision: str
+    resolve: Callable[[str], str]
+    images: Callable[[str], Sequence[str]]
+    now: float
+    namespace: str = "argocd"
+    project: str = "default"
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    extra: Document = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin as an Application that has been deployed for a while."""
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self.version = 100
+        self._reconciling = self._again = self._noticed = self.refreshing = False
+        self.operation: Document | None = None
+        self.state: Document | None = None
+        self.conditions: list[Document] = []
+        self._head = self.resolve(self.target_revision)
+        self.live = tuple(self.images(self._head))
+        self._applied_at = self.now - 3600
+        self._before = "Healthy"
+        self.compared_source = self.source()
+        self.sync = {"status": "Synced", "revision": self._head}
+        self.health = "Healthy"
+        self.reconciled_at = self.now - 60
+        self._at(self.behaviour.resync_seconds, self._resync)
+
+    # What others do
+
+    def refresh(self) -> None:
+        """Ask for a refresh; one that is under way swallows it, as up to Argo CD 3.5."""
+        self._touch()
+        self.refreshing = True
+        if not self._reconciling:
+            self._reconcile()
+
+    @property
+    def busy(self) -> bool:
+        return self.operation is not None
+
+    def start_sync(self, revision: str = "") -> None:
+        """Begin an operation, as the button does."""
+        self._begin_operation(revision or self.resolve(self.target_revision), automated=False)
+
+    def advance(self, now: float) -> None:
+        """Play everything that is due up to `now`."""
+        while self._events and self._events[0][0] <= now:
+            self.now, _, event = heapq.heappop(self._events)
+            event()
+        self.now = max(self.now, now)
+
+    @property
+    def real_health(self) -> str:
+        """The truth, of which documents tell later."""
+        if self.behaviour.never_healthy or self.now < self._rolled_out_at:
+            return "Progressing"
+        return "Degraded" if self.behaviour.degraded else "Healthy"
+
+    def document(self) -> Document:
+        """What the API shows now."""
+        return document_of(self)
+
+    def source(self) -> Document:
+        return {
+            "repoURL": self.repo_url,
+            "path": self.path,
+            "targetRevision": self.target_revision,
+        }
+
+    # The controller
+
+    @property
+    def _rolled_out_at(self) -> float:
+        return self._applied_at + max(self.behaviour.rollout_seconds, self.behaviour.late_seconds)
+
+    def _at(self, seconds: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), event))
+
+    def _touch(self) -> None:
+        self.version += 1
+
+    def _resync(self) -> None:
+        self._reconcile()
+        self._at(self.behaviour.resync_seconds, self._resync)
+
+    def _reconcile(self) -> None:
+        if self._reconciling:
+            self._again = True
+            return
+        self._reconciling = True
+        seconds = self.behaviour.reconcile_seconds
+        began, read = self.now, {"head": "", "status": "", "health": ""}
+
+        def look() -> None:
+            head = self.resolve(self.target_revision)
+            same = tuple(self.images(head)) == self.live
+            read.update(head=head, status="Synced" if same else "OutOfSync", health=self._seen())
+
+        def decide() -> None:
+            last = self.state or {"phase": ""}
+            failed = last["phase"] in {"Failed", "Error"}
+            tried = failed and last["operation"]["sync"]["revision"] == read["head"]
+            wanted = self.behaviour.automated and read["status"] == "OutOfSync"
+            if wanted and not self.busy and not tried and not self.behaviour.comparison_error:
+                self._begin_operation(read["head"], automated=True)
+
+        def write() -> None:
+            error = self.behaviour.comparison_error
+            self._touch()
+            self.refreshing = self._reconciling = False
+            self.reconciled_at, self.health = began, read["health"]
+            self.compared_source = self.source()
+            self.sync = (
+                {"status": "Unknown", "revision": self.target_revision}
+                if error
+                else {"status": read["status"], "revision": read["head"]}
+            )
+            self.conditions = [{"type": "ComparisonError", "message": error}] if error else []
+            if self._noticed:
+                self._notice()
+            if self._again:
+                self._again = False
+                self._reconcile()
+
+        self._at(seconds * 0.5, look)
+        self._at(seconds * 0.8, decide)
+        self._at(seconds, write)
+
+    def _seen(self) -> str:
+        late = self.now < self._applied_at + self.behaviour.late_seconds
+        return self._before if late else self.real_health
+
+    def _notice(self) -> None:
+        """Compare at the old revision, as where only a live object changed: no `reconciledAt`."""
+        self._noticed = self._reconciling  # one worker has one Application at a time
+        if self._noticed:
+            return
+        self._touch()
+        self.health = self._seen()
+        if self.sync["status"] != "Unknown":
+            same = tuple(self.images(self.sync["revision"])) == self.live
+            self.sync["status"] = "Synced" if same else "OutOfSync"
+
+    def _begin_operation(self, revision: str, *, automated: bool) -> None:
+        self._touch()
+        self.operation = {"sync": {"revision": revision}, "initiatedBy": {"automated": automated}}
+        self.state = None
+        self._at(self.behaviour.operation_seconds * 0.2, self._run)
+
+    def _run(self) -> None:
+        self._touch()
+        retries = self.state.get("retryCount") if self.state else None
+        self.state = {
+            "operation": self.operation,
+            "phase": "Running",
+            "startedAt": stamp(self.now),
+            "retryCount": retries,
+        }
+        self._at(self.behaviour.operation_seconds * 0.5, self._apply)
+        self._at(self.behaviour.operation_seconds * 0.8, self._finish)
+
+    @property
+    def _fails(self) -> bool:
+        assert self.operation is not None
+        broken = self.behaviour.broken
+        return bool(self.behaviour.sync_error) and (
+            not broken or self.operation["sync"]["revision"] in broken
+        )
+
+    def _apply(self) -> None:
+        assert self.operation is not None
+        wanted = tuple(self.images(self.operation["sync"]["revision"]))
+        if self._fails or wanted == self.live:
+            return
+        self._before, self.live, self._applied_at = self._seen(), wanted, self.now
+        self._at(self.behaviour.late_seconds, self._notice)
+        self._at(self._rolled_out_at - self.now, self._notice)
+
+    def _finish(self) -> None:
+        assert self.operation is not None
+        assert self.state is not None
+        self._touch()
+        revision = self.operation["sync"]["revision"]
+        self.state = {**self.state, "finishedAt": stamp(self.now)}
+        if not self._fails:
+            self.state |= {
+                "phase": "Succeeded",
+                "message": "successfully synced (all tasks run)",
+                "syncResult": {"revision": revision},
+            }
+        else:
+            self.state |= {
+                "message": f"one or more objects failed to apply, reason: {self._fault}",
+                "syncResult": {"revision": revision, "resources": [self._failed_resource()]},
+            }
+            tries = self.state.get("retryCount") or 0
+            if tries < self.behaviour.retries:
+                self.state["message"] += f". Retrying attempt #{tries + 1} at 5:13AM."
+                self.state["retryCount"] = tries + 1
+                self._at(self.behaviour.retry_seconds, self._run)
+                return
+            self.state["phase"] = "Failed"
+        self.operation = None
+        self._reconcile()
+
+    @property
+    def _fault(self) -> str:
+        return self.behaviour.sync_error
+
+    def _failed_resource(self) -> Document:
+        return {
+            "kind": "Service",
+            "namespace": "default",
+            "name": self.name,
+            "status": "SyncFailed",
+            "message": self._fault,
+        }

@@ -1,0 +1,78 @@
+# ruff: noqa: ARG002  a fake takes all that its Protocol hands over
+"""In memory: what builds and pushes images, and the registry that has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitops_action.model.build import BuildRequest, BuiltImage
+from gitops_action.model.image import Digest, ImageReference, Repository
+
+if TYPE_CHECKING:
+    from gitops_action.errors import ActionError
+    from gitops_action.model.log import Log
+
+
+def digest_of(letter: str) -> Digest:
+    """Make a digest that is one hexadecimal digit all over."""
+    return Digest(f"sha256:{letter * 64}")
+
+
+@dataclass
+class FakeRegistry:
+    """Tags and what they name; `moves` is what another job does to a tag right after our push."""
+
+    tags: dict[str, Digest] = field(default_factory=dict)
+    moves: dict[str, Digest | None] = field(default_factory=dict)
+    refusal: ActionError | None = None
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """Tell what the tag names after all moves."""
+        return self.moves.get(reference.tagged, self.tags.get(reference.tagged))
+
+    def check_login(self, repository: Repository) -> None:
+        """Refuse if told to."""
+        if self.refusal:
+            raise self.refusal
+
+
+@dataclass
+class FakeBuilder:
+    """Builds what it is asked to; `built` and `discarded` are what happened on this machine."""
+
+    name: str = "docker"
+    sources: tuple[str, ...] = ()
+    running: bool = True
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    digest: Digest = field(default_factory=lambda: digest_of("a"))
+    failure: ActionError | None = None
+    refused_tags: dict[str, ActionError] = field(default_factory=dict)
+    built: list[str] = field(default_factory=list)
+    discarded: list[BuiltImage] = field(default_factory=list)
+
+    def candidates(self, request: BuildRequest) -> tuple[str, ...]:
+        """List what there is to build."""
+        return self.sources
+
+    def answers(self) -> bool:
+        """Say whether the engine runs."""
+        return self.running
+
+    def build(self, request: BuildRequest, candidate: str, *, log: Log) -> BuiltImage:
+        """Build, or fail if told to."""
+        if self.failure:
+            raise self.failure
+        self.built.append(candidate)
+        return BuiltImage(self.name, candidate)
+
+    def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
+        """Put the tag into the registry, unless told to refuse it."""
+        if error := self.refused_tags.get(reference.tag):
+            raise error
+        self.registry.tags[reference.tagged] = self.digest
+        return self.digest
+
+    def discard(self, built: BuiltImage) -> None:
+        """Remember what was removed."""
+        self.discarded.append(built)

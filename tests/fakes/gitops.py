@@ -1,0 +1,94 @@
+"""A GitOps repository in memory, whose other writers are scripted, and a clock that tests move."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from gitops_action.errors import GitOpsError
+from gitops_action.model.source import CommitSha
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitops_action.model.identity import Identity
+
+Files = dict[PurePosixPath, bytes]
+
+
+@dataclass
+class FakeCommit:
+    """A commit: all files, and what `git log` would show."""
+
+    files: Files
+    parent: CommitSha | None
+    message: str = ""
+    author: Identity | None = None
+
+
+@dataclass
+class FakeGitOpsRepository:
+    """One branch; `races` run one by one, each just before a push arrives."""
+
+    files: Mapping[str, str]
+    branch: str = "main"
+    races: list[Callable[[FakeGitOpsRepository], None]] = field(default_factory=list)
+    commits: dict[CommitSha, FakeCommit] = field(default_factory=dict)
+    pushed: list[CommitSha] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        first = {PurePosixPath(path): text.encode() for path, text in self.files.items()}
+        self.tip = self._store(FakeCommit(first, None))
+
+    def head(self, branch: str) -> CommitSha:
+        if branch != self.branch:
+            raise GitOpsError(f"The branch {branch} does not exist.", hint="Name main.")
+        return self.tip
+
+    def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
+        return self.commits[head].files.get(path)
+
+    def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
+        below = [
+            path.relative_to(folder)
+            for path in self.commits[head].files
+            if path.is_relative_to(folder) and path != folder
+        ]
+        return tuple(
+            dict.fromkeys(path.parts[0] + ("/" if len(path.parts) > 1 else "") for path in below)
+        )
+
+    def commit(
+        self,
+        parent: CommitSha,
+        files: Mapping[PurePosixPath, bytes],
+        message: str,
+        author: Identity,
+    ) -> CommitSha:
+        changed = {**self.commits[parent].files, **files}
+        return self._store(FakeCommit(changed, parent, message, author))
+
+    def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
+        if self.races:
+            self.races.pop(0)(self)
+        if self.head(branch) != parent:
+            return False
+        self.tip = commit
+        self.pushed.append(commit)
+        return True
+
+    def write(self, path: str, text: str) -> None:
+        """Commit as another writer does."""
+        files = {**self.commits[self.tip].files, PurePosixPath(path): text.encode()}
+        self.tip = self._store(FakeCommit(files, self.tip, "from another writer"))
+
+    def text(self, path: str) -> str:
+        """Read a file at the head of the branch."""
+        return self.commits[self.tip].files[PurePosixPath(path)].decode()
+
+    def _store(self, commit: FakeCommit) -> CommitSha:
+        sha = CommitSha(hashlib.sha1(str(len(self.commits)).encode()).hexdigest())
+        self.commits[sha] = commit
+        return sha

@@ -1,0 +1,276 @@
+"""The adapter against an Argo CD on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from gitops_action.adapters.argocd import ArgoCD
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.http import Http
+from gitops_action.errors import (
+    ActionError,
+    ApplicationError,
+    ArgoCDError,
+    ArgoCDLoginError,
+    ArgoCDPermissionError,
+    ArgoCDTLSError,
+    ArgoCDUnavailableError,
+)
+from gitops_action.model.secret import Secret
+from gitops_action.model.source import CommitSha
+from gitops_action.stages.sync import ApplicationName, SyncRequest, WaitFor, sync
+from tests.fakes.argocd import Answer, Behaviour, FakeArgoCD
+from tests.fakes.waiting import LinearAncestry, LineLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+URL = "http://127.0.0.1:18088/acme/gitops.git"
+OLD, NEW = "0" * 40, "1" * 40
+LOGIN_PAGE = Answer(200, "<html>Log in</html>", "text/html; charset=utf-8")
+
+
+@pytest.fixture
+def argocd() -> Iterator[FakeArgoCD]:
+    with FakeArgoCD() as fake:
+        fake.add_application("hello-gitops", repo_url=URL, resolve=lambda _: OLD)
+        yield fake
+
+
+class Client(Protocol):
+    def __call__(
+        self, server: str, token: str = "", *, ca_file: Path | None = None, verify: bool = True
+    ) -> ArgoCD: ...
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    opened: list[Http] = []
+
+    def make(
+        server: str, token: str = "", *, ca_file: Path | None = None, verify: bool = True
+    ) -> ArgoCD:
+        opened.append(Http(Cancellation(), ca_file=ca_file, verify=verify))
+        return ArgoCD(opened[-1], server, Secret(token))
+
+    yield make
+    for http in opened:
+        http.close()
+
+
+def test_reads_an_application(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    An address without a scheme, the version, the list, the Application and its page.
+    """
+    adapter = client(argocd.url, argocd.token)
+
+    application = adapter.application("hello-gitops")
+
+    assert adapter.version() == "v3.6.1+unknown"
+    assert adapter.applications() == ("argocd/hello-gitops",)
+    assert application.revision == OLD
+    assert application.source.repo_url == URL
+    assert adapter.page(application) == f"{argocd.url}/applications/argocd/hello-gitops"
+
+
+def test_a_refresh_that_takes_too_long_is_ended_and_asked_for(
+    client: Client,
+) -> None:
+    """
+    A controller that hangs cannot hang the job.
+    """
+    with FakeArgoCD() as fake:
+        fake.add_application(
+            "shop",
+            repo_url=URL,
+            resolve=lambda _: OLD,
+            behaviour=Behaviour(reconcile_seconds=3600),
+        )
+        adapter = client(fake.url, fake.token)
+
+        with pytest.raises(ArgoCDUnavailableError):
+            adapter.application("shop", refresh=True, timeout=0.5)
+
+        assert adapter.application("shop").refresh_queued
+
+
+def test_serves_below_a_root_path_only(client: Client) -> None:
+    """
+    An address that lacks Argo CD's root path is said to lack it.
+    """
+    with FakeArgoCD(root_path="/argocd") as fake:
+        right, wrong = client(fake.url), client(fake.url.removesuffix("/argocd"))
+
+        with pytest.raises(ArgoCDError) as raised:
+            wrong.version()
+
+        assert right.version() == "v3.6.1+unknown"
+        assert "--rootpath" in raised.value.hint
+
+
+def test_says_how_to_trust_a_self_signed_certificate(client: Client) -> None:
+    """
+    Both ways out are named, and both work.
+    """
+    with FakeArgoCD(tls=True) as fake:
+        with pytest.raises(ArgoCDTLSError) as raised:
+            client(fake.url).version()
+
+        assert "ca-certificates" in raised.value.hint
+        assert "argocd-insecure: true" in raised.value.hint
+        assert client(fake.url, ca_file=fake.certificate).version() == "v3.6.1+unknown"
+        assert client(fake.url, verify=False).version() == "v3.6.1+unknown"
+        without_scheme = fake.url.removeprefix("https://")
+        assert client(without_scheme, verify=False).version() == "v3.6.1+unknown"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        pytest.param(LOGIN_PAGE, ArgoCDError, "text/html", id="a login page"),
+        pytest.param(
+            Answer(302, "", headers={"Location": "https://sso.example.com/x"}),
+            ArgoCDError,
+            "sso.example.com",
+            id="a redirect to a login",
+        ),
+        pytest.param(Answer(403, "<b>", "text/html"), ArgoCDError, "firewall", id="a firewall"),
+        pytest.param(
+            Answer(502, "<b>", "text/html"), ArgoCDUnavailableError, "502", id="a proxy's 502"
+        ),
+        pytest.param(Answer(429, "{}"), ArgoCDUnavailableError, "429", id="too many requests"),
+        pytest.param(
+            Answer(400, '{"code": 3, "message": "app is not allowed in project \\"x\\""}'),
+            ApplicationError,
+            "not allowed in project",
+            id="another project",
+        ),
+        pytest.param(Answer(200, "[]"), ArgoCDError, "application/json", id="other JSON"),
+    ],
+)
+def test_explains_what_is_not_argocd(
+    argocd: FakeArgoCD,
+    client: Client,
+    answer: Answer,
+    kind: type[ActionError],
+    words: str,
+) -> None:
+    """
+    Each stranger that answers in Argo CD's place is told apart.
+    """
+    argocd.interruptions.append(answer)
+
+    with pytest.raises(ActionError) as raised:
+        client(argocd.url, argocd.token).application("hello-gitops")
+
+    assert type(raised.value) is kind
+    assert words in f"{raised.value.message} {raised.value.hint}"
+
+
+def test_says_to_use_https_where_the_server_wants_it(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    The address to write is in the hint, and the redirect was not followed.
+    """
+    argocd.interruptions.append(
+        Answer(307, "", headers={"Location": "https://127.0.0.1:1/api/version"})
+    )
+
+    with pytest.raises(ArgoCDError) as raised:
+        client(argocd.url).version()
+
+    assert f"argocd-server: https{argocd.url.removeprefix('http')}" in raised.value.hint
+
+
+def test_a_wrong_token_is_a_login_error(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    The message is Argo CD's own, and the token is in neither message nor hint.
+    """
+    with pytest.raises(ArgoCDLoginError) as raised:
+        client(argocd.url, "a.wrong.token").application("hello-gitops")
+
+    assert "invalid session" in raised.value.message
+    assert "a.wrong.token" not in f"{raised.value.message}{raised.value.hint}"
+
+
+def test_a_token_with_a_line_break_is_told_without_showing_it(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    No part of a mistyped secret reaches the log, not even through the library's own error.
+    """
+    with pytest.raises(ArgoCDError) as raised:
+        client(argocd.url, "secret\npart").application("hello-gitops")
+
+    assert "argocd-token" in raised.value.hint
+    chain: BaseException | None = raised.value
+    while chain:
+        assert "part" not in str(chain)
+        chain = chain.__cause__
+
+
+def test_tells_a_missing_application_from_a_missing_right(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    Argo CD answers `permission denied` to both; the names that the token sees tell which.
+    """
+    with pytest.raises(ApplicationError) as missing:
+        client(argocd.url, argocd.token).application("helo-gitops")
+    with pytest.raises(ArgoCDPermissionError) as forbidden:
+        client(argocd.url, argocd.tokens["nobody"]).application("hello-gitops")
+
+    assert "It sees: hello-gitops." in missing.value.message
+    assert "Did you mean `argocd-applications: hello-gitops`?" in missing.value.hint
+    assert "applications, get" in forbidden.value.hint
+
+
+def test_names_the_namespace_that_was_left_out(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    An Application in another namespace is offered with that namespace.
+    """
+    with pytest.raises(ApplicationError) as raised:
+        client(argocd.url, argocd.token).application("hello-gitops", "team-a")
+
+    assert "argocd-applications: argocd/hello-gitops" in raised.value.hint
+
+
+def test_a_refused_connection_names_the_address(client: Client) -> None:
+    """
+    Nothing listening is said in the operating system's words.
+    """
+    with pytest.raises(ArgoCDUnavailableError) as raised:
+        client("http://127.0.0.1:1").version()
+
+    assert "http://127.0.0.1:1 does not answer: Connection refused" in raised.value.message
+
+
+def test_waits_until_a_push_is_deployed(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    From a push to Synced and Healthy, over HTTP, in a few seconds.
+    """
+    head = [OLD]
+    argocd.add_application("shop", repo_url=URL, resolve=lambda _: head[0])
+    head[0] = NEW
+    log = LineLog()
+
+    result = sync(
+        SyncRequest(
+            applications=(ApplicationName("shop"),),
+            gitops_url=URL,
+            wait_for=WaitFor.HEALTHY,
+            timeout_seconds=30,
+            settle_seconds=0,
+        ),
+        CommitSha(NEW),
+        argocd=client(argocd.url, argocd.token),
+        ancestry=LinearAncestry([OLD, NEW]),
+        clock=Cancellation(),
+        log=log,
+    )
+
+    (shop,) = result.applications
+    assert (shop.revision, shop.sync, shop.health) == (NEW, "Synced", "Healthy")
+    assert log.lines[-1] == "shop: Synced and Healthy at 1111111"

@@ -1,0 +1,378 @@
+"""A real engine: what goes into a build, what comes out, and what is left."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import threading
+import time
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.docker import Docker, _build_error
+from gitops_action.adapters.process import Completed, Processes
+from gitops_action.adapters.registry import Registry, write_credentials
+from gitops_action.errors import (
+    BuildError,
+    CancelledError,
+    InputError,
+    RegistryError,
+    RegistryLoginError,
+)
+from gitops_action.model.build import BuildRequest, BuiltImage
+from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.log import HeldLog
+from gitops_action.model.secret import Secret
+from tests.systems.engine import add_buildx, required_engine
+from tests.systems.recorder import Recorder
+from tests.systems.registry import closed_registry, open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "canary-s3cret"
+CREATED = 1_700_000_000
+SLEEPER = """package main
+
+import "time"
+
+func main() { time.Sleep(time.Minute) }
+"""
+_FAILED = """#6 [2/2] COPY missing /
+#6 ERROR: failed to calculate checksum of ref x::y: "/missing": not found
+------
+ > [2/2] COPY missing /:
+------
+Dockerfile:3
+--------------------
+   1 |     FROM scratch
+   2 |
+   3 | >>> COPY missing /
+--------------------
+ERROR: failed to build: failed to solve: "/missing": not found
+"""
+
+
+@pytest.fixture(scope="module")
+def docker_host() -> Iterator[str]:
+    """The machine's engine, or one of our own."""
+    with required_engine() as address:
+        yield address
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """What checkout leaves, its token included; nothing has to be pulled to build it."""
+    folder = tmp_path / "workspace"
+    for name, text in {
+        "Dockerfile": "FROM scratch\nCOPY . /\n",
+        "app": "app",
+        ".git/config": f"extraheader = {CANARY}",
+        "vendored/.git": f"gitdir: {CANARY}",
+        "secret.env": CANARY,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / ".dockerignore").write_text("*.env\n!.git")
+    return folder
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A folder that only we can enter."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _docker(  # noqa: PLR0913  one keyword for each thing that a test varies
+    docker_host: str,
+    workspace: Path,
+    private: Path,
+    *,
+    address: str = "127.0.0.1:1",
+    password: str = CANARY,
+    path: str = "",
+    cancellation: Cancellation | None = None,
+) -> Docker:
+    credentials = private / "credentials"
+    shutil.rmtree(credentials, ignore_errors=True)
+    write_credentials(credentials, address, "robot", Secret(password))
+    add_buildx(credentials)
+    return Docker(
+        Processes(cancellation or Cancellation()),
+        env={
+            "PATH": path or os.environ["PATH"],
+            "DOCKER_HOST": docker_host,
+            "BUILDX_BUILDER": "somebody-elses",
+            "INPUT_GITHUB-TOKEN": CANARY,
+            "GITHUB_TOKEN": CANARY,
+            "ACTIONS_RUNTIME_TOKEN": CANARY,
+        },
+        workspace=workspace,
+        private=private,
+        credentials=credentials,
+    )
+
+
+def _request(dockerfile: str = "Dockerfile", context: str = ".") -> BuildRequest:
+    return BuildRequest(
+        builder="docker",
+        module=PurePosixPath(),
+        context=PurePosixPath(context),
+        dockerfile=PurePosixPath(dockerfile),
+        main_package="",
+        base_image="",
+        labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
+        created=CREATED,
+    )
+
+
+def _ask(docker_host: str, *argv: str) -> bytes:
+    env = {**os.environ, "DOCKER_HOST": docker_host}
+    return subprocess.run(["docker", *argv], check=True, env=env, capture_output=True).stdout
+
+
+def _images(docker_host: str) -> set[str]:
+    """List the images of ours that the engine has, by their names."""
+    names = _ask(docker_host, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").decode()
+    return {name for name in names.split() if "gitops-action.invalid" in name or "acme" in name}
+
+
+def _contents(docker_host: str, built: BuiltImage) -> set[str]:
+    """List the files of the image."""
+    container = _ask(docker_host, "create", built.handle, "none").decode().strip()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_ask(docker_host, "export", container))) as rootfs:
+            return {member.name for member in rootfs if member.isfile()}
+    finally:
+        _ask(docker_host, "rm", container)
+
+
+def test_keeps_checkouts_credentials_out_of_the_image(
+    docker_host: str, workspace: Path, private: Path
+) -> None:
+    """
+    `COPY . .` never puts the job's token into a layer, even where .dockerignore asks for it.
+    """
+    docker = _docker(docker_host, workspace, private)
+
+    built = docker.build(_request(), "Dockerfile", log=HeldLog())
+
+    contents = _contents(docker_host, built)
+    docker.discard(built)
+    assert {"app", "Dockerfile", ".dockerignore"} <= contents
+    assert not {name for name in contents if ".git" in name or name.endswith(".env")}
+
+
+def test_keeps_to_the_ignore_file_of_the_dockerfile(
+    docker_host: str, workspace: Path, private: Path
+) -> None:
+    """
+    A Dockerfile's own ignore file counts as it does without this action.
+    """
+    (workspace / "build").mkdir()
+    (workspace / "build" / "App.Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (workspace / "build" / "App.Dockerfile.dockerignore").write_text("app\n")
+    docker = _docker(docker_host, workspace, private)
+    request = _request("build/App.Dockerfile")
+
+    built = docker.build(request, docker.candidates(request)[0], log=HeldLog())
+
+    contents = _contents(docker_host, built)
+    docker.discard(built)
+    assert "app" not in contents
+    assert "secret.env" in contents
+    assert not {name for name in contents if ".git" in name}
+
+
+def test_pushes_what_the_registry_then_has(
+    docker_host: str, workspace: Path, private: Path
+) -> None:
+    """
+    The pushed digest is the registry's, the labels are ours, and the engine is left as it was.
+    """
+    before = _images(docker_host)
+    with closed_registry("robot", CANARY) as running:
+        docker = _docker(docker_host, workspace, private, address=running.address)
+        tagged = ImageReference(Repository(f"{running.address}/acme/shop"), "9d0f7e3")
+
+        built = docker.build(_request(), "Dockerfile", log=HeldLog())
+        pushed = docker.push(built, tagged, log=HeldLog())
+        docker.discard(built)
+
+        credentials = private / "credentials"
+        registry = Registry(
+            Processes(Cancellation()),
+            env={"PATH": os.environ["PATH"]},
+            private=private,
+            credentials=credentials,
+        )
+        seen = registry.digest(tagged)
+        config = json.loads(
+            subprocess.run(
+                ["crane", "config", tagged.tagged],
+                check=True,
+                env={**os.environ, "DOCKER_CONFIG": str(credentials)},
+                capture_output=True,
+            ).stdout
+        )
+    assert pushed == seen
+    assert config["config"]["Labels"]["org.opencontainers.image.revision"] == "9d0f7e3"
+    assert config["config"]["Labels"]["note"] == "a, b=c"
+    assert _images(docker_host) == before
+
+
+def test_says_that_the_registry_refuses_the_push(
+    docker_host: str, workspace: Path, private: Path
+) -> None:
+    """
+    A wrong password and an absent registry are told apart, and no tag stays in the engine.
+    """
+    before = _images(docker_host)
+    with closed_registry("robot", CANARY) as running:
+        docker = _docker(docker_host, workspace, private, address=running.address, password="no")
+        built = docker.build(_request(), "Dockerfile", log=HeldLog())
+        closed = ImageReference(Repository(f"{running.address}/acme/shop"), "1")
+
+        with pytest.raises(RegistryLoginError):
+            docker.push(built, closed, log=HeldLog())
+    with open_registry() as gone:
+        absent = ImageReference(Repository(f"{gone.address}/acme/shop"), "1")
+    with pytest.raises(RegistryError, match="cannot be reached"):
+        docker.push(built, absent, log=HeldLog())
+
+    docker.discard(built)
+    assert _images(docker_host) == before
+
+
+def test_says_why_a_build_failed(docker_host: str, workspace: Path, private: Path) -> None:
+    """
+    A failed build is told in BuildKit's own words, and leaves no image.
+    """
+    (workspace / "Dockerfile").write_text("FROM scratch\n\nCOPY missing /\n")
+    docker = _docker(docker_host, workspace, private)
+    before = _images(docker_host)
+
+    with pytest.raises(BuildError, match="missing"):
+        docker.build(_request(), "Dockerfile", log=HeldLog())
+
+    assert _images(docker_host) == before
+
+
+def test_points_to_the_instruction_that_failed() -> None:
+    """
+    Where BuildKit names the line (since Docker 23), the annotation is on it.
+    """
+    done = Completed(argv=(), exit_code=1, stdout="", stderr=_FAILED)
+
+    error = _build_error(done, PurePosixPath("build/Dockerfile"))
+
+    assert isinstance(error, BuildError)
+    assert str(error.location) == "build/Dockerfile:3"
+    assert "failed to solve" in error.message
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "context"])
+def test_follows_no_link_out_of_the_workspace(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path, name: str
+) -> None:
+    """
+    A link in the repository cannot carry a file of the runner into the build or the log.
+    """
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text(CANARY)
+    (workspace / name).unlink(missing_ok=True)
+    (workspace / name).symlink_to(outside if name == "context" else outside / "file")
+    docker = _docker(docker_host, workspace, private)
+    request = _request(context=name if name == "context" else ".")
+
+    with pytest.raises(InputError, match="leads out of the workspace"):
+        docker.build(request, "Dockerfile", log=HeldLog())
+
+
+def test_knows_whether_there_is_a_dockerfile_and_an_engine(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+) -> None:
+    """
+    A missing engine and a missing docker program are both no engine.
+    """
+    docker = _docker(docker_host, workspace, private)
+
+    found = docker.candidates(_request()), docker.candidates(_request("Other"))
+
+    assert found == (("Dockerfile",), ())
+    assert docker.answers()
+    assert not _docker(f"unix://{tmp_path}/no.sock", workspace, private).answers()
+    assert not _docker(docker_host, workspace, private, path=str(tmp_path)).answers()
+
+
+def test_ends_a_build_at_once_and_leaves_nothing(
+    docker_host: str, workspace: Path, private: Path
+) -> None:
+    """
+    A cancelled run is over within seconds, and the engine has no image of it.
+    """
+    (workspace / "main.go").write_text(SLEEPER)
+    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}
+    command = ["go", "build", "-o", str(workspace / "sleep"), str(workspace / "main.go")]
+    subprocess.run(command, check=True, env=go)
+    dockerfile = f'FROM scratch\nCOPY sleep /\nRUN ["/sleep", "{time.time()}"]\n'
+    (workspace / "Dockerfile").write_text(dockerfile)
+    cancellation = Cancellation()
+    docker = _docker(docker_host, workspace, private, cancellation=cancellation)
+    before = _images(docker_host)
+    timer = threading.Timer(3, lambda: cancellation.cancel("the run was cancelled"))
+    timer.start()
+    started = time.monotonic()
+
+    with pytest.raises(CancelledError):
+        docker.build(_request(), "Dockerfile", log=HeldLog())
+
+    timer.join()
+    assert time.monotonic() - started < 3 + 5
+    assert _images(docker_host) == before
+
+
+def test_shows_no_child_a_token(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+) -> None:
+    """
+    docker sees a few named variables; the password is in one file that only we can read.
+    """
+    recorder = Recorder.of(["docker"], tmp_path / "recorder")
+    with open_registry() as running:
+        docker = _docker(
+            docker_host, workspace, private, address=running.address, path=recorder.path
+        )
+        tagged = ImageReference(Repository(f"{running.address}/acme/shop"), "1")
+
+        docker.answers()
+        built = docker.build(_request(), "Dockerfile", log=HeldLog())
+        docker.push(built, tagged, log=HeldLog())
+        docker.discard(built)
+
+    children = recorder.children()
+    assert len(children) == 6
+    assert {name for child in children for name in child.environment} == {
+        "BUILDX_CONFIG",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS",
+        "DOCKER_CONFIG",
+        "DOCKER_HOST",
+        "HOME",
+        "PATH",
+        "SOURCE_DATE_EPOCH",
+        "TMPDIR",
+    }
+    assert CANARY not in str(children)
+    credentials = Path(children[0].environment["DOCKER_CONFIG"])
+    assert credentials.stat().st_mode & 0o777 == 0o700
+    assert (credentials / "config.json").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,272 @@
+"""The transport against a server on loopback."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from werkzeug import Response as Answer
+
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.http import (
+    CertificateError,
+    Http,
+    TimedOutError,
+    UnreachableError,
+)
+from gitops_action.errors import CancelledError
+from gitops_action.model.secret import Secret
+from tests.fakes.argocd import FakeArgoCD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_httpserver import HTTPServer
+    from werkzeug import Request
+
+
+@pytest.fixture
+def cancellation() -> Cancellation:
+    return Cancellation()
+
+
+@pytest.fixture
+def http(cancellation: Cancellation) -> Iterator[Http]:
+    transport = Http(cancellation)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+
+def test_sends_what_it_is_given(http: Http, httpserver: HTTPServer) -> None:
+    """
+    Method, query, headers, JSON and token arrive; status, type and body come back.
+    """
+    httpserver.expect_request(
+        "/x",
+        method="POST",
+        query_string={"a": "1 2"},
+        headers={"Authorization": "Bearer a.b.c", "X-Y": "z", "Content-Type": "application/json"},
+        json={"k": "v"},
+    ).respond_with_json({"ok": True}, status=201)
+
+    answer = http.request(
+        "POST",
+        httpserver.url_for("/x"),
+        bearer=Secret("a.b.c"),
+        params={"a": "1 2"},
+        headers={"X-Y": "z"},
+        json={"k": "v"},
+        timeout=5,
+    )
+
+    assert (answer.status, answer.content_type) == (201, "application/json")
+    assert answer.json() == {"ok": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param("<html>", "text/html", id="a page"),
+        pytest.param('{"cut', "application/json", id="cut off"),
+        pytest.param('{"a": 1}', "text/plain", id="JSON that does not say so"),
+    ],
+)
+def test_json_of_what_is_no_json_is_none(
+    http: Http, httpserver: HTTPServer, body: str, content_type: str
+) -> None:
+    """
+    Pages and torn answers are told by their value, not by an exception.
+    """
+    httpserver.expect_request("/").respond_with_data(body, content_type=content_type)
+
+    answer = http.request("GET", httpserver.url_for("/"), timeout=5)
+
+    assert answer.json() is None
+
+
+def test_neither_netrc_nor_environment_choose_credentials_or_proxies(
+    http: Http, httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A `.netrc` left on the runner does not replace the token, nor get one where there is none.
+    """
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password canary\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    seen: list[str | None] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request.headers.get("Authorization"))
+        return Answer("")
+
+    httpserver.expect_request("/").respond_with_handler(answer)
+
+    http.request("GET", httpserver.url_for("/"), bearer=Secret("a.b.c"), timeout=5)
+    http.request("GET", httpserver.url_for("/"), timeout=5)
+
+    assert seen == ["Bearer a.b.c", None]
+
+
+def test_does_not_follow_a_redirect(http: Http, httpserver: HTTPServer) -> None:
+    """
+    The token goes to one host only, and the redirect is there to be explained.
+    """
+    httpserver.expect_request("/").respond_with_data(
+        "", status=302, headers={"Location": "http://127.0.0.1:1/login"}
+    )
+
+    answer = http.request("GET", httpserver.url_for("/"), bearer=Secret("a.b.c"), timeout=5)
+
+    assert (answer.status, answer.headers["location"]) == (302, "http://127.0.0.1:1/login")
+
+
+def test_nothing_is_sent_twice(http: Http) -> None:
+    """
+    A POST whose connection breaks is left to the caller, who knows whether it may be repeated.
+    """
+    accepted = []
+
+    def hang_up(listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            accepted.append(connection.recv(10))
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=hang_up, args=(listening,))
+        thread.start()
+        port = listening.getsockname()[1]
+
+        with pytest.raises(UnreachableError):
+            http.request("POST", f"http://127.0.0.1:{port}/", json={}, timeout=5)
+
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(accepted) == 1
+
+
+def test_ends_soon_after_a_cancellation(
+    http: Http, cancellation: Cancellation, silent: str
+) -> None:
+    """
+    A server that does not answer cannot hold up the end of a cancelled job.
+    """
+    threading.Timer(0.1, cancellation.cancel, ["the job was cancelled"]).start()
+    begun = time.monotonic()
+
+    with pytest.raises(CancelledError):
+        http.request("GET", silent, timeout=30)
+
+    assert time.monotonic() - begun < 0.4
+
+
+def test_a_server_that_does_not_answer_times_out(http: Http, silent: str) -> None:
+    """
+    No request lasts longer than it may.
+    """
+    begun = time.monotonic()
+
+    with pytest.raises(TimedOutError):
+        http.request("GET", silent, timeout=0.3)
+
+    assert time.monotonic() - begun < 1
+
+
+def test_a_server_that_drips_times_out(http: Http) -> None:
+    """
+    One byte now and then does not keep a request alive for ever.
+    """
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(15):
+                connection.sendall(b".")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        begun = time.monotonic()
+
+        with pytest.raises(TimedOutError):
+            http.request("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout=0.5)
+
+        assert time.monotonic() - begun < 1
+        thread.join()
+
+
+def test_says_why_nobody_answers(http: Http) -> None:
+    """
+    The operating system's own words, without the library's around them.
+    """
+    with pytest.raises(UnreachableError) as raised:
+        http.request("GET", "http://127.0.0.1:1/", timeout=5)
+
+    assert str(raised.value) == "Connection refused"
+
+
+def test_an_untrusted_certificate_is_told_apart(cancellation: Cancellation) -> None:
+    """
+    Trusted by a bundle that names it, or unchecked on demand, it is accepted.
+    """
+    with FakeArgoCD(tls=True) as server:
+        url = f"{server.url}/api/version"
+        trusting = Http(cancellation, ca_file=server.certificate)
+        careless = Http(cancellation, verify=False)
+        strict = Http(cancellation)
+
+        with pytest.raises(CertificateError, match="self-signed certificate"):
+            strict.request("GET", url, timeout=5)
+
+        assert trusting.request("GET", url, timeout=5).status == 200
+        assert careless.request("GET", url, timeout=5).status == 200
+        for http in (trusting, careless, strict):
+            http.close()
+
+
+def test_proxies_come_from_what_it_is_given(
+    cancellation: Cancellation, httpserver: HTTPServer
+) -> None:
+    """
+    The runner's proxy is used but for what `NO_PROXY` names, and its password never shown.
+    """
+    seen: list[str | None] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request.headers.get("Proxy-Authorization"))
+        return Answer("through the proxy")
+
+    httpserver.expect_request("/x").respond_with_handler(answer)
+    proxy = httpserver.url_for("").replace("http://", "http://me:canary@").rstrip("/")
+    http = Http(cancellation, proxies={"HTTP_PROXY": proxy, "no_proxy": "localhost,.internal"})
+    dead = Http(cancellation, proxies={"http_proxy": "http://me:canary@127.0.0.1:1"})
+
+    answered = http.request("GET", "http://argocd.example.com/x", timeout=5)
+    direct = http.request("GET", f"http://localhost:{httpserver.port}/x", timeout=5)
+    with pytest.raises(UnreachableError, match=r"through the proxy 127\.0\.0\.1:1") as raised:
+        dead.request("GET", "http://argocd.example.com/x", timeout=5)
+
+    assert answered.body == direct.body == b"through the proxy"
+    assert seen == [f"Basic {base64.b64encode(b'me:canary').decode()}", None]
+    assert "canary" not in str(raised.value)
+    http.close()
+    dead.close()

@@ -1,0 +1,146 @@
+"""crane against Debian's docker-registry: credentials, answers, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.process import Processes
+from gitops_action.adapters.registry import Registry, write_credentials
+from gitops_action.errors import RegistryError, RegistryLoginError
+from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.secret import Secret
+from tests.systems.recorder import Recorder
+from tests.systems.registry import closed_registry, open_registry, static_base, tls_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CANARY = "canary-s3cret"
+
+
+def _registry(
+    folder: Path, address: str, password: str = "", env: Mapping[str, str] | None = None
+) -> Registry:
+    credentials = folder / "credentials"
+    username = "robot" if password else ""
+    write_credentials(credentials, address, username, Secret(password))
+    return Registry(
+        Processes(Cancellation()),
+        env={"PATH": os.environ["PATH"], **(env or {})},
+        private=folder,
+        credentials=credentials,
+    )
+
+
+def test_tells_the_digest_of_a_tag_and_that_a_tag_is_absent(tmp_path: Path) -> None:
+    """
+    A tag is believed to be there only when the registry says so.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        registry = _registry(tmp_path, running.address)
+        repository = Repository(f"{running.address}/base/static")
+
+        present = registry.digest(ImageReference(repository, "latest"))
+        absent = registry.digest(ImageReference(repository, "other"))
+
+    assert present is not None
+    assert present.value.startswith("sha256:")
+    assert absent is None
+
+
+def test_accepts_the_right_password_for_a_repository_that_is_not_there_yet(tmp_path: Path) -> None:
+    """
+    The first push of a new application passes the preflight.
+    """
+    with closed_registry("robot", CANARY) as running:
+        registry = _registry(tmp_path, running.address, CANARY)
+
+        registry.check_login(Repository(f"{running.address}/acme/new"))
+
+
+@pytest.mark.parametrize("password", ["wrong", ""], ids=["wrong", "none"])
+def test_finds_a_wrong_password_before_the_push(tmp_path: Path, password: str) -> None:
+    """
+    A wrong or missing password costs seconds, not a whole build.
+    """
+    with closed_registry("robot", CANARY) as running:
+        registry = _registry(tmp_path, running.address, password)
+
+        with pytest.raises(RegistryLoginError) as caught:
+            registry.check_login(Repository(f"{running.address}/acme/shop"))
+
+    assert running.address in caught.value.message
+    assert "registry-password:" in caught.value.hint
+
+
+def test_says_that_a_registry_cannot_be_reached(tmp_path: Path) -> None:
+    """
+    A wrong host in `image` is named as what it is.
+    """
+    with open_registry() as running:
+        gone = running.address
+    registry = _registry(tmp_path, gone)
+
+    with pytest.raises(RegistryError, match="cannot be reached") as caught:
+        registry.check_login(Repository(f"{gone}/acme/shop"))
+
+    assert "`image`" in caught.value.hint
+
+
+def test_says_how_to_trust_a_certificate_and_then_trusts_it(tmp_path: Path) -> None:
+    """
+    A self-signed registry is one input away from working.
+    """
+    with tls_registry() as (running, certificate):
+        repository = Repository(f"{running.address}/acme/shop")
+        trusting = {"SSL_CERT_FILE": str(certificate)}
+
+        with pytest.raises(RegistryError) as caught:
+            _registry(tmp_path, running.address).check_login(repository)
+        _registry(tmp_path, running.address, env=trusting).check_login(repository)
+
+    assert "is not trusted" in caught.value.message
+    assert "ca-certificates:" in caught.value.hint
+
+
+def test_keeps_the_password_in_one_private_file(tmp_path: Path) -> None:
+    """
+    Nobody but root reads the registry's password, and no process is told it.
+    """
+    recorder = Recorder.of(["crane"], tmp_path / "recorder")
+    step = {
+        "PATH": recorder.path,
+        "INPUT_REGISTRY-PASSWORD": CANARY,
+        "GITHUB_TOKEN": CANARY,
+        "ACTIONS_RUNTIME_TOKEN": CANARY,
+        "HTTPS_PROXY": "",
+    }
+    with closed_registry("robot", CANARY) as running:
+        registry = _registry(tmp_path, running.address, CANARY, step)
+
+        registry.check_login(Repository(f"{running.address}/acme/shop"))
+
+    [child] = recorder.children()
+    assert set(child.environment) == {"PATH", "HTTPS_PROXY", "HOME", "TMPDIR", "DOCKER_CONFIG"}
+    assert CANARY not in str(child)
+    folder = Path(child.environment["DOCKER_CONFIG"])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "config.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_knows_docker_hub_by_its_own_key(tmp_path: Path) -> None:
+    """
+    Images without a host go to Docker Hub, whose credentials have a name of their own.
+    """
+    write_credentials(tmp_path / "c", Repository("acme/shop").registry, "robot", Secret("x"))
+
+    config = json.loads((tmp_path / "c" / "config.json").read_text())
+
+    assert list(config["auths"]) == ["https://index.docker.io/v1/"]

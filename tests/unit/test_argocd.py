@@ -1,0 +1,188 @@
+"""Documents of Argo CD, recorded and made, as values."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops_action.model.argocd import Application, Destination, Source, same_repository
+from gitops_action.model.argocd_document import parse_application
+
+if TYPE_CHECKING:
+    from tests.fakes.argocd_document import Document
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "argocd"
+
+
+def _recorded(name: str, number: int) -> Application:
+    transcript = json.loads((FIXTURES / f"{name}.json").read_text())
+    return parse_application(transcript["documents"][number]["body"])
+
+
+def test_reads_a_recorded_application() -> None:
+    """
+    What Argo CD 3.6.1 said right after a push is understood field by field.
+    """
+    application = _recorded("3.6.1/bump-to-healthy", 3)
+
+    assert application.name == "hello-gitops"
+    assert application.namespace == "argocd"
+    assert application.source == Source(
+        repo_url="http://127.0.0.1:18088/acme/gitops.git",
+        path="overlays/dev",
+        target_revision="main",
+    )
+    assert application.spec == application.compared_to
+    assert application.spec.destination == Destination(
+        server="https://kubernetes.default.svc", namespace="default"
+    )
+    assert application.automated
+    assert (application.sync, application.health) == ("OutOfSync", "Healthy")
+    assert application.revision.startswith("618994f")
+    assert application.reconciled_at == datetime(2026, 11, 23, 5, 33, 35, tzinfo=UTC)
+    assert application.operation_requested
+    assert application.operation
+    assert (application.operation.phase, application.operation.finished_at) == ("Running", None)
+    assert [f"{one}" for one in application.resources if one.sync == "OutOfSync"] == [
+        "Deployment/hello-gitops"
+    ]
+
+
+def test_reads_why_a_recorded_sync_failed() -> None:
+    """
+    The resource that the cluster refused is named with the API server's words.
+    """
+    operation = _recorded("3.6.1/blocked-then-terminated", 5).operation
+
+    assert operation
+    assert operation.phase == "Running"
+    assert operation.finished_at
+    assert operation.retries == 1
+    assert [str(one) for one in operation.failed] == ["Service/hello-gitops"]
+    assert "must be between 1 and 65535" in operation.failed[0].message
+
+
+def test_reads_a_recorded_comparison_error() -> None:
+    """
+    A revision that is no commit is kept as it is written.
+    """
+    application = _recorded("3.6.1/comparison-error-then-mended", 2)
+
+    assert (application.sync, application.revision) == ("Unknown", "main")
+    assert [one.type for one in application.conditions] == ["ComparisonError"]
+
+
+def test_everything_but_the_name_may_be_absent() -> None:
+    """
+    An Application of a second ago has no status at all.
+    """
+    application = parse_application({"metadata": {"name": "shop"}})
+
+    assert application == Application(name="shop")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, [], "text", {}, {"metadata": None}, {"metadata": {"name": 1}}],
+    ids=["nothing", "a list", "text", "empty", "null", "a number"],
+)
+def test_what_has_no_name_is_no_application(document: object) -> None:
+    """
+    A login proxy's JSON is never taken for an Application.
+    """
+    with pytest.raises(ValueError, match=r"metadata\.name"):
+        parse_application(document)
+
+
+def test_survives_any_shape() -> None:
+    """
+    A field of another type than documented is as if it were absent.
+    """
+    document: Document = {
+        "metadata": {"name": "shop", "annotations": [], "ownerReferences": "x"},
+        "spec": {"source": "x", "sources": {}, "syncPolicy": {"automated": None}},
+        "status": {
+            "reconciledAt": "yesterday",
+            "operationState": {"startedAt": "2026-11-23T05:33:35", "retryCount": "3"},
+            "conditions": [None],
+            "summary": {"images": None},
+        },
+    }
+
+    application = parse_application(document)
+
+    assert application.reconciled_at is None
+    assert application.operation
+    assert (application.operation.started_at, application.operation.retries) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "automated"),
+    [
+        pytest.param({"automated": {}}, True, id="empty is on"),
+        pytest.param({"automated": {"enabled": True}}, True, id="enabled"),
+        pytest.param({"automated": {"enabled": False}}, False, id="switched off"),
+        pytest.param({}, False, id="absent"),
+    ],
+)
+def test_knows_whether_auto_sync_is_on(policy: Document, *, automated: bool) -> None:
+    """
+    The three spellings of the sync policy are told apart.
+    """
+    document = {"metadata": {"name": "shop"}, "spec": {"syncPolicy": policy}}
+
+    assert parse_application(document).automated is automated
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://github.com/acme/gitops",
+        "https://github.com/acme/gitops/",
+        "https://github.com:443/acme/gitops.git",
+        "https://me:token@GitHub.com/Acme/GitOps.git",
+        "git@github.com:acme/gitops.git",
+        "github.com:acme/gitops",
+        "ssh://git@github.com/acme/gitops.git",
+        "ssh://git@github.com:22/acme/gitops",
+        " https://github.com/acme/gitops.git ",
+    ],
+)
+def test_one_repository_has_many_addresses(other: str) -> None:
+    """
+    An Application that names the repository in another way follows it all the same.
+    """
+    assert same_repository("https://github.com/acme/gitops.git", other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("https://h/a/b", "https://h/a/c", False, id="another name"),
+        pytest.param("https://h/a/b", "https://g/a/b", False, id="another host"),
+        pytest.param("http://h:3000/a/b", "http://h:3001/a/b", False, id="another port"),
+        pytest.param("http://h:3000/a/b", "ssh://git@h:2222/a/b", True, id="web and ssh ports"),
+        pytest.param("http://h:80/a/b", "https://h/a/b", True, id="default ports"),
+        pytest.param("/srv/git/x.git", "file:///srv/git/x", True, id="a folder"),
+        pytest.param("", "", False, id="nothing"),
+        pytest.param("https://h:x/a", "https://h:x/a", False, id="no address"),
+    ],
+)
+def test_tells_repositories_apart(one: str, other: str, *, same: bool) -> None:
+    """
+    Host, port and path decide, protocol and user do not.
+    """
+    assert same_repository(one, other) is same
+
+
+def test_a_chart_is_no_git_source() -> None:
+    """
+    Helm and OCI sources have versions, never commits.
+    """
+    assert Source(repo_url="https://h/a").is_git
+    assert not Source(repo_url="https://h/a", chart="shop").is_git
+    assert not Source(repo_url="oci://h/a").is_git
