@@ -43,7 +43,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	ruff check .
 	mypy
 	lint-imports
-	interrogate -q gitops_action
+	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e
 	check-jsonschema --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml

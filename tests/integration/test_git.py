@@ -492,7 +492,7 @@ def test_cancelling_lets_a_push_finish(place: Place) -> None:
 
     def flow() -> None:
         time.sleep(0.5)
-        place.server.flow()
+        place.server.flowing.set()
 
     with _cancelled_soon(place, then=flow):
         landed = clone.push(commit, parent, "main")

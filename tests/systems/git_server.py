@@ -1,10 +1,8 @@
 """A real git server on loopback: `git http-backend` behind basic auth, answering as GitHub does.
 
-    with GitServer(folder) as server:
-        server.create("acme/gitops", files={"apps/shop/kustomization.yaml": "..."})
-        run(["git", "clone", server.url("acme/gitops")])
-
-Only the standard library and the git program are used.
+with GitServer(folder) as server:
+    server.create("acme/gitops", files={"apps/shop/kustomization.yaml": "..."})
+    run(["git", "clone", server.url("acme/gitops")])
 """
 
 from __future__ import annotations
@@ -57,8 +55,8 @@ class GitServer:
         self.requests: list[str] = []
         self.failures: list[int] = []
         self.loses_answers = False
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self.flowing = threading.Event()
+        self.flowing.set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.git = self
         if certificate:
@@ -72,7 +70,7 @@ class GitServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._flowing.set()
+        self.flowing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -144,14 +142,8 @@ class GitServer:
         hook.chmod(0o755)
 
     def stall(self) -> None:
-        """Let requests hang without an answer, until `flow` or the end of the `with` block."""
-        self._flowing.clear()
-
-    def flow(self) -> None:
-        self._flowing.set()
-
-    def wait_until_flowing(self) -> None:
-        self._flowing.wait()
+        """Let requests hang without an answer, until `flowing` is set or the `with` ends."""
+        self.flowing.clear()
 
     def environment(self) -> dict[str, str]:
         """The environment of every git that the server runs."""
@@ -206,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         git, body = self.git, self._body()
         git.requests.append(f"{self.command} {self.path}")
-        git.wait_until_flowing()
+        git.flowing.wait()
         refusal = self._refusal()
         if refusal:
             status, text = refusal
