@@ -40,7 +40,7 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
 	ruff format --check .
-	ruff check .
+	ruff check --no-cache .
 	mypy
 	lint-imports
 	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e

@@ -22,13 +22,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gitops_action.adapters.git import GitOpsClone, workspace_commit
 from ruamel.yaml import YAML
 
 from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
+from gitops_action.adapters.git import GitOpsClone, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.ko import Ko

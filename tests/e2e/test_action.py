@@ -78,6 +78,10 @@ def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str)
     assert "Deployed and healthy" in step.summary
     assert _owners(job.workspace) == {OWNER}
     _assert_no_canary(world, job.folder, step.log + step.summary)
+    assert not [argv for argv in step.arguments if "canary" in argv]
+    assert not {program for program in step.holders if "docker" not in program} - {
+        "/usr/bin/python3 run"
+    }
 
 
 def _assert_no_canary(world: World, folder: Path, text: str) -> None:

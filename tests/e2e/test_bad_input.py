@@ -30,7 +30,10 @@ def _step(world: World, inputs: dict[str, str], folder: Path) -> tuple[int, str,
         subprocess.run(["git", "clone", "-q", source, workspace], check=True)
     event = folder / "event.json"
     event.write_text(json.dumps({"repository": {"default_branch": "main"}}))
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
     env = {
+        "TMPDIR": str(temporary),
         **{name: os.environ[name] for name in ("PATH", "HOME", "GOPROXY") if name in os.environ},
         "PYTHONPATH": str(ROOT),
         "GITHUB_WORKSPACE": str(workspace),
@@ -50,6 +53,7 @@ def _step(world: World, inputs: dict[str, str], folder: Path) -> tuple[int, str,
         timeout=120,
     )
     assert done.stderr == ""
+    assert list(temporary.iterdir()) == []
     outputs = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     return done.returncode, done.stdout, outputs
 

@@ -7,6 +7,7 @@ engine's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -28,13 +29,19 @@ _FOLDERS = ("_temp/_github_home", "_temp/_github_workflow", "_temp/_runner_file_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How a step ended, and what it left for those after it."""
+    """How a step ended, what it left for those after it, and what its processes could see.
+
+    `arguments` are the argument lists of all processes on the machine meanwhile; `holders` are the
+    programs among them whose environment held a canary.
+    """
 
     exit_code: int
     log: str
     outputs: dict[str, str]
     summary: str
     seconds: float
+    arguments: frozenset[str]
+    holders: frozenset[str]
 
     @property
     def errors(self) -> list[str]:
@@ -108,12 +115,14 @@ class HostedRunner:
         files = {name: self._command_file(name) for name in ("set_output", "step_summary")}
         began = time.monotonic()
         signalled = False
+        watch = _Watch()
         with (
             tempfile.TemporaryFile("w+") as log,
             self._start(inputs, files, log) as child,
         ):
             while child.poll() is None:
                 time.sleep(0.05)
+                watch.look()
                 if time.monotonic() > began + timeout:
                     child.kill()
                     raise TimeoutError(_text(log))
@@ -127,6 +136,8 @@ class HostedRunner:
             outputs=_outputs(files["set_output"].read_text()),
             summary=files["step_summary"].read_text(),
             seconds=time.monotonic() - began,
+            arguments=frozenset(watch.arguments),
+            holders=frozenset(watch.holders),
         )
 
     def _start(
@@ -191,6 +202,24 @@ class HostedRunner:
 
     def _own(self) -> None:
         subprocess.run(["chown", "-R", f"{OWNER}:{OWNER}", self.folder], check=True)
+
+
+class _Watch:
+    """Looks at every process as root of the host can; what lives shorter than a look is missed."""
+
+    def __init__(self) -> None:
+        self.arguments: set[str] = set()
+        self.holders: set[str] = set()
+
+    def look(self) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                argv = (
+                    (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
+                self.arguments.add(argv)
+                if b"canary" in (process / "environ").read_bytes():
+                    self.holders.add(f"{argv.split(' ')[0]} {argv.split(' ')[-2]}")
 
 
 def _text(log: IO[str]) -> str:
