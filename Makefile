@@ -19,8 +19,8 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 PYTHON_READY := $(STAMPS)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
 GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
 
 .PHONY: help
 help: ## Show the commands

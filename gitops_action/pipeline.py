@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from gitops_action.errors import ActionError, CancelledError, RegistryError
+from gitops_action.errors import (
+    ActionError,
+    CancelledError,
+    EntryError,
+    KustomizationError,
+    ProofError,
+    RegistryError,
+)
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import Annotation, HeldLog, Level, Log
 from gitops_action.model.stage import Stage
@@ -90,6 +97,9 @@ def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
                 _builder(systems, built).discard(built)
         _promote_and_sync(progress, systems)
     except ActionError as error:
+        if plan.elsewhere and isinstance(error, KustomizationError | EntryError | ProofError):
+            # An annotation would point to a file of this repository.
+            error.location = None
         return progress.outcome(error)
     return progress.outcome(None)
 
@@ -132,7 +142,12 @@ def _build(request: BuildRequest, systems: Systems, log: Log) -> BuiltImage:
 
 def _preflight(request: PreflightRequest, systems: Systems, log: Log) -> PreflightResult:
     return preflight(
-        request, registry=systems.registry, gitops=systems.gitops, argocd=systems.argocd, log=log
+        request,
+        registry=systems.registry,
+        gitops=systems.gitops,
+        argocd=systems.argocd,
+        clock=systems.cancellation,
+        log=log,
     )
 
 

@@ -57,7 +57,8 @@ class Plan:
     """What will happen; the request of a stage that does not run is None.
 
     `image` is what the kustomizations shall ask for, without its digest, which only the registry
-    knows; `commit_page` is the address that a commit SHA completes, empty where it is not known.
+    knows; `commit_page` is the address that a commit SHA completes, empty where it is not known;
+    `elsewhere` means that the GitOps repository is not the one of the run.
     """
 
     stages: tuple[Stage, ...]
@@ -70,6 +71,7 @@ class Plan:
     sync: SyncRequest | None
     gitops_url: str
     commit_page: str
+    elsewhere: bool
     notices: tuple[str, ...]
 
 
@@ -147,6 +149,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         else None,
         gitops_url=url,
         commit_page=page,
+        elsewhere=not _is_this_repository(inputs, context),
         notices=notices,
     )
 

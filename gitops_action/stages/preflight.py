@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from gitops_action.errors import ApplicationError
+from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
 from gitops_action.kustomization import FileEdit, Tree, kustomizations_below, plan_edits
 from gitops_action.model.argocd import Application, same_repository
 from gitops_action.model.image import ImageReference, Repository
@@ -16,6 +16,8 @@ from gitops_action.model.wait import ApplicationName
 
 PREFLIGHT = "preflight"
 _ANSWER_SECONDS = 15.0
+# Argo CD restarts, and load balancers blink: a few seconds are cheaper than a red run.
+_PAUSES_SECONDS = (1.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,18 @@ class ArgoCD(Protocol):
     ) -> Application: ...
 
 
-def preflight(
-    request: PreflightRequest, *, registry: Registry, gitops: GitOps, argocd: ArgoCD, log: Log
+class Clock(Protocol):
+    def sleep(self, seconds: float) -> None: ...
+
+
+def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
+    request: PreflightRequest,
+    *,
+    registry: Registry,
+    gitops: GitOps,
+    argocd: ArgoCD,
+    clock: Clock,
+    log: Log,
 ) -> PreflightResult:
     """Ask every system what the later stages will ask of it."""
     checks = 0
@@ -72,10 +84,7 @@ def preflight(
         log.say(f"{request.registry.registry} accepts the login.")
         checks += 1
     # Before the clone: a wrong token of Argo CD is the quickest answer of all.
-    applications = [
-        argocd.application(name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS)
-        for name in request.applications
-    ]
+    applications = [_ask(name, argocd, clock) for name in request.applications]
     if request.image:
         head = gitops.head(request.branch)
         edits = _edits(request, request.image, head, gitops)
@@ -94,6 +103,17 @@ def preflight(
             log.say(f"{name} follows {request.branch} at {folder}.")
             checks += 1
     return PreflightResult(checks)
+
+
+def _ask(name: ApplicationName, argocd: ArgoCD, clock: Clock) -> Application:
+    for pause in _PAUSES_SECONDS:
+        try:
+            return argocd.application(
+                name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS
+            )
+        except ArgoCDUnavailableError:
+            clock.sleep(pause)
+    return argocd.application(name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS)
 
 
 def _edits(

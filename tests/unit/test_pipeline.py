@@ -161,6 +161,27 @@ def test_a_preflight_that_fails_ends_the_run(world: World) -> None:
     assert world.registry.tags == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [({}, True), ({"gitops_repository": "acme/gitops", "gitops_branch": "main"}, False)],
+)
+def test_an_annotation_points_only_into_this_repository(
+    world: World, given: dict[str, str], *, shown: bool
+) -> None:
+    """
+    A line of another repository's file is named in the message alone.
+    """
+    world.gitops.write(OVERLAY, KUSTOMIZATION.replace("images:", "images: [a]\nimages:"))
+    world.application.repo_url = plan_of(**given).gitops_url
+
+    outcome = _run(world, plan_of(**given))
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "kustomization"
+    assert (outcome.failure.location is not None) is shown
+    assert f"{OVERLAY}:" in outcome.failure.message
+
+
 def test_a_push_that_fails_half_way_says_which_tags_are_there(world: World) -> None:
     """
     The report of a red run still names what was pushed.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gitops_action.errors import ActionError, RegistryLoginError
+from gitops_action.errors import ActionError, ArgoCDUnavailableError, RegistryLoginError
+from gitops_action.model.argocd import Application
+from gitops_action.model.argocd_document import parse_application
 from gitops_action.plan import make_plan
 from gitops_action.stages.preflight import PreflightResult, preflight
 from tests.fakes.runs import context_of, everything
+from tests.fakes.waiting import ScriptedArgoCD
 from tests.fakes.world import World
 
 
@@ -25,6 +28,7 @@ def _preflight(world: World, **given: str) -> PreflightResult:
         registry=systems.registry,
         gitops=systems.gitops,
         argocd=systems.argocd,
+        clock=world.cancellation,
         log=world.log,
     )
 
@@ -120,6 +124,39 @@ def test_an_application_may_use_the_promoted_kustomization_from_afar(world: Worl
     )
 
     assert _preflight(world, kustomizations="base").checks == 4
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(2.5, True), (5.0, False)])
+def test_argocd_may_blink(world: World, seconds: float, *, found: bool) -> None:
+    """
+    A load balancer's hiccup does not turn the run red, an Argo CD that is gone does.
+    """
+    plan = make_plan(everything(), context_of())
+    assert plan.preflight is not None
+    systems = world.systems()
+    gone = ArgoCDUnavailableError("502", hint="Wait.")
+    begun = world.cancellation.now
+    script: list[tuple[float, Application | ActionError]] = [
+        (0.0, gone),
+        (seconds, parse_application(world.application.document())),
+    ]
+    argocd = ScriptedArgoCD(world.cancellation, script)
+
+    try:
+        preflight(
+            plan.preflight,
+            registry=systems.registry,
+            gitops=systems.gitops,
+            argocd=argocd,
+            clock=world.cancellation,
+            log=world.log,
+        )
+        answered = True
+    except ArgoCDUnavailableError:
+        answered = False
+
+    assert answered is found
+    assert world.cancellation.now - begun <= 3
 
 
 def test_several_sources_are_refused_before_anything_is_written(world: World) -> None:
