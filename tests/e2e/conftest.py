@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,6 +109,40 @@ class World:
         """Ask the registry; empty where there is no such tag."""
         command = ["crane", "digest", f"{self.registry.address}/{REPOSITORY}:{tag}"]
         return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+
+    @contextmanager
+    def started_here(self, inputs: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+        """Start the step without its container; it leaves no temporary file behind."""
+        workspace = folder / "workspace"
+        if not workspace.exists():
+            clone = ["git", "clone", "-q", str(self.git.path(REPOSITORY)), str(workspace)]
+            subprocess.run(clone, check=True)
+        event = folder / "event.json"
+        event.write_text(json.dumps({"repository": {"default_branch": "main"}}))
+        machine = ("PATH", "HOME", "GOPROXY", "SSL_CERT_FILE")
+        # Not below `folder`, which is closed to the user that the code under test runs as.
+        with tempfile.TemporaryDirectory() as temporary:
+            Path(temporary).chmod(0o755)
+            env = {name: os.environ[name] for name in machine if name in os.environ} | {
+                "TMPDIR": temporary,
+                "PYTHONPATH": str(ROOT),
+                "GITHUB_WORKSPACE": str(workspace),
+                "GITHUB_SERVER_URL": self.git.address,
+                "GITHUB_REPOSITORY": REPOSITORY,
+                "GITHUB_EVENT_NAME": "push",
+                "GITHUB_EVENT_PATH": str(event),
+                "GITHUB_REF_NAME": "main",
+            }
+            env |= {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
+            with subprocess.Popen(
+                [sys.executable, ROOT / "entrypoint.py"],
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as step:
+                yield step
+            assert list(Path(temporary).iterdir()) == []
 
     def commits_since(self, sha: str) -> list[str]:
         return self.git.git(REPOSITORY, "rev-list", f"{sha}..main").splitlines()

@@ -5,11 +5,7 @@ The step runs without its container here, so that each case takes a second or tw
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,45 +13,16 @@ import pytest
 
 from tests.e2e.conftest import GIT_TOKEN, PASSWORD, REPOSITORY, World
 from tests.fakes.argocd import FakeArgoCD
-from tests.fakes.runs import ROOT
 
 _NOBODY_LISTENS = "127.0.0.1:9"
 
 
 def _step(world: World, inputs: dict[str, str], folder: Path) -> tuple[int, str, dict[str, str]]:
     """Run the step on this machine; gives exit status, log and outputs."""
-    workspace = folder / "workspace"
-    if not workspace.exists():
-        source = world.git.path(REPOSITORY)
-        subprocess.run(["git", "clone", "-q", source, workspace], check=True)
-    event = folder / "event.json"
-    event.write_text(json.dumps({"repository": {"default_branch": "main"}}))
-    temporary = folder / "temporary"
-    temporary.mkdir(exist_ok=True)
-    env = {
-        "TMPDIR": str(temporary),
-        **{name: os.environ[name] for name in ("PATH", "HOME", "GOPROXY") if name in os.environ},
-        "PYTHONPATH": str(ROOT),
-        "GITHUB_WORKSPACE": str(workspace),
-        "GITHUB_SERVER_URL": world.git.address,
-        "GITHUB_REPOSITORY": REPOSITORY,
-        "GITHUB_EVENT_NAME": "push",
-        "GITHUB_EVENT_PATH": str(event),
-        "GITHUB_REF_NAME": "main",
-        **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
-    }
-    done = subprocess.run(
-        [sys.executable, ROOT / "entrypoint.py"],
-        check=False,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.stderr == ""
-    assert list(temporary.iterdir()) == []
-    outputs = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    return done.returncode, done.stdout, outputs
+    with world.started_here(inputs, folder) as step:
+        log, _ = step.communicate(timeout=120)
+    outputs = dict(line.split("=", 1) for line in log.splitlines() if "=" in line)
+    return step.returncode, log, outputs
 
 
 def _promote(world: World, **given: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 
 from gitops_action.errors import BuildError, GitOpsAccessError, RegistryLoginError
 from gitops_action.model.go import ModuleRun, PackageAction, PackageResult, PackageRun
+from gitops_action.model.log import Level
 from gitops_action.outcome import Outcome, Result, State
 from gitops_action.pipeline import run
 from gitops_action.plan import Plan, make_plan
@@ -211,6 +212,30 @@ def test_a_rollout_that_fails_keeps_what_was_done(world: World) -> None:
     assert outcome.promote.changed
     assert outcome.sync is not None
     assert outcome.sync.applications[0].health == "Degraded"
+
+
+def test_what_was_decided_against_the_inputs_is_said(world: World) -> None:
+    """
+    A tag that is left out leaves a notice.
+    """
+    plan = make_plan(everything(tags="sha, semver"), context_of())
+
+    _run(world, plan)
+
+    assert any("semver" in one.message for one in world.log.of(Level.NOTICE))
+
+
+def test_a_bug_in_one_stage_ends_the_others_and_is_not_hidden(world: World) -> None:
+    """
+    What nobody foresaw reaches the one place that reports it.
+    """
+    world.go.verify = None  # type: ignore[assignment,method-assign]  # a bug
+
+    with pytest.raises(TypeError):
+        _run(world)
+
+    assert world.cancellation.reason
+    assert world.registry.tags == {}
 
 
 def test_a_cancelled_run_goes_no_further(world: World) -> None:
