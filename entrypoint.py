@@ -31,6 +31,7 @@ from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.git import GitOpsClone, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
+from gitops_action.adapters.isolation import BUILD_USER
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
@@ -47,7 +48,8 @@ from gitops_action.report import outputs
 from gitops_action.summary import summary
 
 ACTION = Path(__file__).with_name("action.yml")
-# In the image: the same path in every run, because Go's cache knows a test by its path.
+# In the image, and only there, with programs that every user can run. The same path in every run,
+# because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What our own process keeps. `core` asks for the names of the runner's file commands.
@@ -71,7 +73,7 @@ def main() -> int:
     log = (Runner if on_runner else Terminal)(Path(summary_file) if summary_file else None)
     for secret in secrets(env):
         log.mask(secret)
-        log.mask(Secret(b64encode(f"x-access-token:{secret.reveal()}".encode()).decode()))
+        log.mask(_basic("x-access-token", secret))
     cancellation = Cancellation()
     received = _listen(cancellation)
 
@@ -82,10 +84,15 @@ def main() -> int:
             log.foreign(traceback.format_exc())
         bug = BugError(
             f"The action itself failed: {type(error).__name__}.",
-            hint="Please report it with the traceback above. What the log says was done is done.",
+            hint="Please report it with the log's traceback. What the log says was done is done.",
         )
         status = _finish(Outcome(plan=None, result=Result.FAILED, failure=bug), log)
     return 128 + received[0] if received else status
+
+
+def _basic(username: str, password: Secret) -> Secret:
+    """The form in which git and the registries' clients send a password."""
+    return Secret(b64encode(f"{username}:{password.reveal()}".encode()).decode())
 
 
 def _finish(outcome: Outcome, log: Runner | Terminal) -> int:
@@ -132,6 +139,8 @@ def _run_in(
     base = _base_environment(env, private, inputs)
     commit = workspace_commit(workspace, base)
     context = load_context(env, payload=_payload(env), commit=commit)
+    if login := registry_credentials(inputs, context):
+        log.mask(_basic(*login))
     plan = make_plan(inputs, context)
     if context.on_runner and plan.verify and not can_isolate():
         raise RunnerError(
@@ -215,7 +224,7 @@ def _systems(
         verify=not inputs.argocd_insecure,
         proxies=place.base,
     )
-    with _verify_folder() as verify:
+    with _verify_folder() as verify, _build_folder() as (builds, user):
         yield Systems(
             go=Go(
                 processes,
@@ -235,8 +244,9 @@ def _systems(
                 processes,
                 env=place.env,
                 workspace=place.workspace,
-                private=place.folder("ko"),
+                private=builds,
                 credentials=credentials,
+                user=user,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
@@ -264,6 +274,17 @@ def _verify_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     try:
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _build_folder() -> Iterator[tuple[Path, int | None]]:
+    """A folder for ko and the user whose it will be: in the image not ours, else None."""
+    isolated = os.geteuid() == 0 and VERIFY.is_dir()
+    folder = Path(tempfile.mkdtemp(prefix="ko-", dir=VERIFY if isolated else None))
+    try:
+        yield folder, BUILD_USER if isolated else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

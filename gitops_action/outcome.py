@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from gitops_action.errors import ActionError
+from gitops_action.errors import ActionError, BugError
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference
 from gitops_action.model.source import is_commit_sha
@@ -13,7 +13,7 @@ from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PreflightResult
 from gitops_action.stages.promote import PromoteResult
 from gitops_action.stages.publish import PublishResult
-from gitops_action.stages.sync import SyncResult
+from gitops_action.stages.sync import ApplicationResult, SyncResult
 from gitops_action.stages.verify import VerifyResult
 
 
@@ -38,12 +38,13 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """How one stage went; `seconds` is its wall time, `words` one line about its result."""
+    """How one stage went: its wall time, one line about its result, the code of its failure."""
 
     name: str
     state: State
     seconds: float = 0.0
     words: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,10 @@ def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
         case VerifyResult():
             failed = f", {result.failed} failed" if result.failed else ""
             skipped = f", {result.skipped} skipped" if result.skipped else ""
-            return f"{result.passed} tests passed{failed}{skipped}"
+            passed = f"{counted(result.passed, 'test')} passed" if result.tests else "no test ran"
+            return f"{passed}{failed}{skipped}"
         case PreflightResult():
-            return f"{result.checks} checks passed"
+            return f"{counted(result.checks, 'check')} passed"
         case BuiltImage():
             return f"built with {result.builder}"
         case PublishResult():
@@ -79,12 +81,19 @@ def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
         case PromoteResult():
             return f"nothing to change at {result.revision.short}"
         case SyncResult():
-            return ", ".join(
-                f"{one.name} {one.sync} {one.health} at {one.revision[:7]}"
-                for one in result.applications
-            )
+            return ", ".join(_standing(one) for one in result.applications)
         case _:
             return "done"
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before a noun: `1 test`, `2 tests`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _standing(one: ApplicationResult) -> str:
+    status = " and ".join(word for word in (one.sync, one.health) if word)
+    return f"{one.name} is {status} at {one.revision[:7]}" if status else f"{one.name} was not seen"
 
 
 def short_tag(tag: str) -> str:
@@ -106,7 +115,10 @@ def _done(outcome: Outcome) -> str:
         done.append(words(outcome.promote))
     if outcome.sync:
         done.append(words(outcome.sync))
-    if outcome.failure and not (outcome.publish or outcome.promote):
+    if isinstance(outcome.failure, BugError):
+        # It lost what was known; `nothing was pushed` could be wrong.
+        done.append("what was done by then is said above")
+    elif outcome.failure and not (outcome.publish or outcome.promote):
         done.append("nothing was pushed or committed")
     elif outcome.failure and not outcome.promote:
         done.append("nothing was committed")

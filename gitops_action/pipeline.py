@@ -123,8 +123,11 @@ def _verify_and_build(progress: Progress, systems: Systems) -> BuiltImage | None
     if failures:
         if built:
             _builder(systems, built).discard(built)
+        verified = progress.result(VerifyResult)
+        # A compile error ends both verify and build: it is told once.
+        told = {one.location for one in verified.findings} - {None} if verified else set()
         for error in failures[1:]:
-            if not isinstance(error, CancelledError):
+            if not isinstance(error, CancelledError) and error.location not in told:
                 progress.log.annotate(
                     Annotation(Level.ERROR, error.told, error.code, error.location)
                 )
@@ -158,14 +161,21 @@ def _side_by_side(
     live = next(iter(jobs), "")
     held = {name: HeldLog() for name in jobs if name != live}
     failures: dict[str, ActionError] = {}
+    if held:
+        beside = " and ".join(held)
+        progress.log.say(f"Running {live}, and beside it {beside}, whose lines follow.")
+    running = dict.fromkeys(jobs)
     with ThreadPoolExecutor(len(jobs) or 1) as threads:
         futures = {
             threads.submit(progress.stage, name, job, held.get(name, progress.log)): name
             for name, job in jobs.items()
         }
         for future in as_completed(futures):
+            del running[futures[future]]
             error = future.exception()
             if error is None:
+                if futures[future] == live and running:
+                    progress.log.say(f"Waiting for {' and '.join(running)}.")
                 continue
             if futures[future] != Stage.BUILD or not isinstance(error, ActionError):
                 cancellation.cancel(f"the stage {futures[future]} failed")

@@ -164,7 +164,8 @@ def registry_credentials(inputs: Inputs, context: RunContext) -> tuple[str, Secr
 
 
 def _read_only(context: RunContext) -> bool:
-    return context.event in _READ_ONLY_EVENTS
+    # Reviews of a pull request are events of their own, on the same unmerged commit.
+    return context.event in _READ_ONLY_EVENTS or context.ref.startswith("refs/pull/")
 
 
 def _check_event(context: RunContext) -> None:

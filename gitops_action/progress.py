@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
-from gitops_action.errors import ActionError, CancelledError
+from gitops_action.errors import ActionError, BugError, CancelledError
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import HeldLog, Log
 from gitops_action.model.stage import Stage
@@ -45,20 +45,20 @@ class Progress:
         """Do the work of one stage and keep its result, or what there is of it."""
         started = self.clock.monotonic()
         state = State.FAILED
-        said = ""
+        said, code = "", BugError.code
         try:
             self.clock.check()
             result = work(log or self.log)
             self._keep(result)
-            state, said = State.PASSED, words(result)
+            state, said, code = State.PASSED, words(result), ""
         except ActionError as error:
             self._keep(error.partial)
             state = State.CANCELLED if isinstance(error, CancelledError) else State.FAILED
-            said = error.message
+            said, code = error.message, error.code
             raise
         finally:
             seconds = self.clock.monotonic() - started
-            self._runs[name] = StageRun(name, state, seconds, said)
+            self._runs[name] = StageRun(name, state, seconds, said, code)
             if log is None or log is self.log:
                 self._close(name)
         return result
@@ -96,7 +96,9 @@ class Progress:
 
     def _close(self, name: str) -> None:
         run = self._runs[name]
-        self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {run.words}")
+        # The message of a failure is told once, as an error with its hint.
+        words = run.failure if run.state is State.FAILED else run.words
+        self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {words}")
 
 
 def _reached(plan: Plan, promoted: PromoteResult | None) -> Result:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from gitops_action.outcome import Outcome, Result, State, short_tag
+from gitops_action.errors import BugError, CancelledError
+from gitops_action.outcome import Outcome, Result, State, counted, short_tag
 from gitops_action.stages.sync import ApplicationResult
 
 _HEADLINES = {
@@ -19,21 +20,36 @@ _HEADLINES = {
     Result.VERIFIED: "✅ Verified",
     Result.FAILED: "❌ Failed",
 }
-_STATES = {State.PASSED: "✅", State.FAILED: "❌", State.CANCELLED: "⏹️", State.SKIPPED: "not run"}
+_STATES = {
+    State.PASSED: "✅ passed",
+    State.FAILED: "❌ failed",
+    State.CANCELLED: "⏹️ stopped",
+    State.SKIPPED: "not run",
+}
+# In a narrow column a word would leave its mark or its number.
+_KEPT_TOGETHER = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
 _DIFF_LINES = 200
 _FINDINGS = 50
 
 
 def summary(outcome: Outcome) -> str:
-    """Make the job summary in GitHub's Markdown."""
-    parts = (_headline, _failure, _stages, _findings, _facts, _diff, _applications)
+    """Make the job summary in GitHub's Markdown: what is asked first stands first."""
+    parts = (_headline, _failure, _findings, _facts, _applications, _resources, _diff, _stages)
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
 
 
 def _headline(outcome: Outcome) -> Iterator[str]:
     image = outcome.image
     name = f": {PurePosixPath(image.repository.name).name} {short_tag(image.tag)}" if image else ""
-    yield f"## {_HEADLINES[outcome.result]}{_text(name)}"
+    if isinstance(outcome.failure, CancelledError):
+        yield f"## ⏹️ Cancelled{_text(name)}"
+    elif outcome.result is Result.FAILED:
+        failed = next((run.name for run in outcome.runs if run.state is State.FAILED), "")
+        yield f"## {_HEADLINES[outcome.result]}{f' in {failed}' if failed else ''}{_text(name)}"
+    else:
+        known = outcome.result is Result.UNCHANGED and image and outcome.sync
+        deployed = " is deployed already" if known else ""
+        yield f"## {_HEADLINES[outcome.result]}{_text(name)}{deployed}"
     yield ""
 
 
@@ -51,24 +67,30 @@ def _failure(outcome: Outcome) -> Iterator[str]:
 
 
 def _done_and_not(outcome: Outcome) -> Iterator[str]:
+    if isinstance(outcome.failure, BugError):
+        return
     pushed, promoted = outcome.publish, outcome.promote
-    yield f"- Image: {_code(str(pushed.image)) + ' is pushed' if pushed else 'not pushed'}"
+    yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
     commit = "no commit was made"
     if promoted:
-        commit = f"{_code(promoted.revision.short)} asks for it"
+        commit = f"{_code(promoted.revision.short)} asks for it, and Argo CD may still deploy it"
     yield f"- GitOps branch: {commit}"
-    yield f"- Argo CD: {'see below' if outcome.sync else 'not asked'}"
+    yield f"- Argo CD: {'see below' if outcome.sync else 'not waited for'}"
     yield ""
 
 
 def _stages(outcome: Outcome) -> Iterator[str]:
     if not outcome.runs:
         return
+    yield "### Stages"
+    yield ""
     yield "| Stage | Result | Time | |"
     yield "|---|---|---:|---|"
     for run in outcome.runs:
-        time = "" if run.state is State.SKIPPED else f"{run.seconds:.1f} s"
-        yield f"| {run.name} | {_STATES[run.state]} | {time} | {_cell(run.words)} |"
+        state = _STATES[run.state].translate(_KEPT_TOGETHER)
+        time = "" if run.state is State.SKIPPED else f"{run.seconds:.1f}\N{NO-BREAK SPACE}s"
+        told = outcome.failure is not None and run.words == outcome.failure.message
+        yield f"| {run.name} | {state} | {time} | {_cell(run.failure if told else run.words)} |"
     yield ""
 
 
@@ -76,14 +98,15 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     findings = outcome.verify.findings if outcome.verify else ()
     if not findings:
         return
-    yield f"### {len(findings)} finding{'s' if len(findings) > 1 else ''}"
+    yield f"### {counted(len(findings), 'finding')}"
     yield ""
     for finding in findings[:_FINDINGS]:
         place = f" {_code(str(finding.location))}" if finding.location else ""
         about = f" {_code(finding.test or finding.package)}"
         yield f"- **{_text(finding.kind)}**{about}{place}"
         yield ""
-        yield from _fenced(finding.message, indent="  ")
+        said = finding.message.removeprefix(f"{finding.location}: ")
+        yield from _fenced(said, indent="  ")
     if len(findings) > _FINDINGS:
         yield f"- and {len(findings) - _FINDINGS} more, in the log"
     yield ""
@@ -97,9 +120,13 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         page = outcome.plan.commit_page if outcome.plan else ""
         sha = outcome.promote.revision
         commit = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
-        yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
-        yield f"- **GitOps commit** {commit}"
-    yield ""
+        if outcome.promote.changed:
+            yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
+            yield f"- **GitOps commit** {commit}"
+        else:
+            yield f"- **GitOps branch** asks for it already, at {commit}"
+    if outcome.image or outcome.promote:
+        yield ""
 
 
 def _diff(outcome: Outcome) -> Iterator[str]:
@@ -126,14 +153,16 @@ def _applications(outcome: Outcome) -> Iterator[str]:
         status = f"{_cell(one.sync)} | {_cell(one.health)} | {_code(one.revision[:7])}"
         yield f"| {link} | {status} | {_cell(one.reason)} |"
     yield ""
-    for one in outcome.sync.applications:
-        yield from _resources(one)
 
 
-def _resources(one: ApplicationResult) -> Iterator[str]:
-    if not one.resources:
-        return
-    count = f"{len(one.resources)} resource{'' if len(one.resources) == 1 else 's'}"
+def _resources(outcome: Outcome) -> Iterator[str]:
+    for one in outcome.sync.applications if outcome.sync else ():
+        if one.resources:
+            yield from _resources_of(one)
+
+
+def _resources_of(one: ApplicationResult) -> Iterator[str]:
+    count = counted(len(one.resources), "resource")
     yield f"<details><summary>{_text(str(one.name))}: {count}</summary>"
     yield ""
     yield "| Kind | Name | Sync | Health | |"
@@ -148,9 +177,10 @@ def _resources(one: ApplicationResult) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Keep foreign text from being Markdown or HTML; our own code spans stay."""
-    parts = re.split(r"(`[^`\n]*`)", text.replace("\n", " "))
+    # Runs of more backticks open or end nothing of ours, and Markdown reads them differently.
+    parts = re.split(r"((?<!`)`[^`]+`(?!`))", text.replace("\n", " "))
     return "".join(
-        part if index % 2 else re.sub(r"([\\*_\[\]#|~])", r"\\\1", html.escape(part, quote=False))
+        part if index % 2 else re.sub(r"([\\*_\[\]#|~`])", r"\\\1", html.escape(part, quote=False))
         for index, part in enumerate(parts)
     )
 
@@ -160,7 +190,8 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if text else ""
+    line = " ".join(text.splitlines())
+    return f"`{line.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if text else ""
 
 
 def _fenced(text: str, *, language: str = "", indent: str = "") -> Iterator[str]:

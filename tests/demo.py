@@ -7,14 +7,14 @@ that a second run finds nothing to change; remove the folder to begin again.
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,16 +24,18 @@ sys.path.insert(0, str(ROOT))
 
 from tests.fakes.argocd import FakeArgoCD  # noqa: E402
 from tests.systems.git_server import GitServer  # noqa: E402
-from tests.systems.registry import static_base  # noqa: E402
+from tests.systems.registry import crane_registry, static_base  # noqa: E402
 
 OUTPUT = Path(os.environ.get("DEMO_OUTPUT", ROOT / "demo-output"))
 EXAMPLE = ROOT / "examples" / "hello-gitops"
 OVERLAY = "kustomize/overlays/dev"
 KUSTOMIZATION = f"{OVERLAY}/kustomization.yaml"
 REPOSITORY = "acme/hello-gitops"
+ADDRESS = OUTPUT / "registry-address"
 _TEMPLATE = """<!doctype html><meta charset="utf-8"><title>Job summary</title>
 <style>body{{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
-table{{border-collapse:collapse}}td,th{{border:1px solid #ccc;padding:.3em .7em}}
+table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.3em .7em}}
+body{{overflow-wrap:anywhere}}td,th{{overflow-wrap:break-word}}th{{text-align:left}}
 pre,code{{background:#f4f4f4;font-size:13px}}pre{{padding:1em;overflow:auto}}
 blockquote{{border-left:4px solid #c33;margin:0;padding:0 1em}}</style>
 {body}"""
@@ -41,8 +43,9 @@ blockquote{{border-left:4px solid #c33;margin:0;padding:0 1em}}</style>
 
 def main() -> int:
     """Run the demo and return the action's exit status."""
-    OUTPUT.mkdir(exist_ok=True)
     with ExitStack() as systems:
+        systems.enter_context(_alone())
+        _forget_an_unfinished_start()
         registry = systems.enter_context(_registry())
         git = systems.enter_context(GitServer(OUTPUT / "git"))
         workspace = _workspace(git, registry)
@@ -59,7 +62,9 @@ def main() -> int:
             "image": f"{registry}/{REPOSITORY}",
             # The example has a Dockerfile; ko needs no engine, so the demo runs everywhere.
             "builder": "ko",
-            "base-image": _base_image(registry),
+            # Made anew each time, with the same digest: crane's registry keeps layers on disk, and
+            # forgets what was pushed under which name.
+            "base-image": static_base(registry),
             "kustomizations": OVERLAY,
             "github-token": git.token,
             "argocd-server": argocd.url,
@@ -74,63 +79,68 @@ def main() -> int:
         status, result = _run(step, git, workspace)
     _render_summary()
     print(f"\nThe job summary is in {OUTPUT / 'summary.html'}, the repository in {workspace}.")
+    if status == 0:
+        print("Change a line of Go there, commit it, and run the demo again to see it promoted.")
     print(f"result={result}")
     return status
 
 
 @contextmanager
+def _alone() -> Iterator[None]:
+    """Keep a second demo out of the same folder."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    with (OUTPUT / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"Another demo runs in {OUTPUT}. Wait for its end, or set DEMO_OUTPUT.")
+        yield
+
+
+def _forget_an_unfinished_start() -> None:
+    """Begin again where a part of an earlier run is missing: the others are of no use."""
+    parts = (ADDRESS, OUTPUT / "git" / f"{REPOSITORY}.git" / "HEAD", OUTPUT / "workspace" / ".git")
+    there = [part.exists() for part in parts]
+    if any(there) and not all(there):
+        print(f"{OUTPUT} is not complete: beginning again.\n")
+    if not all(there):
+        ADDRESS.unlink(missing_ok=True)
+        for folder in ("git", "registry", "workspace"):
+            shutil.rmtree(OUTPUT / folder, ignore_errors=True)
+
+
+@contextmanager
 def _registry() -> Iterator[str]:
     """Serve a registry at the address of the first run, because the kustomization names it."""
-    known = OUTPUT / "registry-address"
-    address = known.read_text() if known.exists() else _free_address()
-    known.write_text(address)
-    (OUTPUT / "registry").mkdir(exist_ok=True)
-    command = [
-        "crane",
-        "registry",
-        "serve",
-        "--address",
-        address,
-        "--disk",
-        str(OUTPUT / "registry"),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as registry:
-        try:
-            _wait_for(address, registry)
-            yield address
-        finally:
-            registry.terminate()
+    port = int(ADDRESS.read_text().rpartition(":")[2]) if ADDRESS.exists() else 0
+    if port and not _free(port):
+        sys.exit(
+            f"Another program listens at 127.0.0.1:{port}, where the demo's registry was before. "
+            f"End it, or remove {OUTPUT} and begin again."
+        )
+    with crane_registry(OUTPUT / "registry", port=port) as address:
+        ADDRESS.write_text(address)
+        yield address
 
 
-def _base_image(registry: str) -> str:
-    """Stand in for the public base image; made once, so that the digest stays the same."""
-    known = OUTPUT / "base-image"
-    if not known.exists():
-        known.write_text(static_base(registry))
-    return known.read_text()
-
-
-def _free_address() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    host, _, port = address.partition(":")
-    for _ in range(100):
-        if server.poll() is not None:
-            break
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return
-        time.sleep(0.05)
-    sys.exit(f"The registry does not answer at {address}. Remove {OUTPUT} and begin again.")
+def _free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _workspace(git: GitServer, registry: str) -> Path:
     """Check the example out as `actions/checkout` would; the first run makes its repository."""
     workspace = OUTPUT / "workspace"
     if workspace.exists():
+        status = ["git", "-C", str(workspace), "status", "--porcelain"]
+        if subprocess.run(status, check=True, capture_output=True).stdout:
+            print(
+                f"{workspace} has changes that are not committed: commit them to see a promotion, "
+                "because the image's tag is the commit.\n"
+            )
         return workspace
     files = {
         str(file.relative_to(EXAMPLE)): file.read_bytes()
@@ -139,7 +149,6 @@ def _workspace(git: GitServer, registry: str) -> Path:
     }
     files[KUSTOMIZATION] = files[KUSTOMIZATION].replace(b"ghcr.io", registry.encode())
     git.create(REPOSITORY, files=files)
-    shutil.rmtree(workspace, ignore_errors=True)
     subprocess.run(["git", "clone", "-q", git.path(REPOSITORY), workspace], check=True)
     return workspace
 
@@ -173,6 +182,9 @@ def _run(step: dict[str, str], git: GitServer, workspace: Path) -> tuple[int, st
         stdout=subprocess.PIPE,
         text=True,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # As a runner does: the action is told to end, and what it says then is waited for.
+        signal.signal(number, lambda received, _: action.send_signal(received))
     result = "failed"
     assert action.stdout is not None
     for line in action.stdout:
@@ -184,7 +196,7 @@ def _run(step: dict[str, str], git: GitServer, workspace: Path) -> tuple[int, st
 
 # What this machine needs to reach its package registries.
 _MACHINE = (
-    *("PATH", "HOME", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GONOSUMDB", "GOSUMDB"),
+    *("PATH", "HOME", "TMPDIR", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GONOSUMDB", "GOSUMDB"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy"),
 )
@@ -199,4 +211,8 @@ def _render_summary() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Stopped before the action began.", file=sys.stderr)
+        sys.exit(130)

@@ -57,6 +57,8 @@ class Docker:
             "TMPDIR": str(private),
             "DOCKER_CONFIG": str(credentials),
             "BUILDX_CONFIG": str(private / "buildx"),
+            # buildx would run git in the context, which may hold a repository's own configuration.
+            "BUILDX_GIT_INFO": "false",
             "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
         }
 

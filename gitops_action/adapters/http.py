@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gitops_action.model.secret import Secret
 
 _CONNECT_SECONDS = 5.0
+# An Application with thousands of resources takes a few of these.
+_LARGEST_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 
 class HTTPError(Exception):
@@ -62,7 +65,7 @@ class Response:
             return None
         try:
             value: object = json_module.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return value
 
@@ -105,6 +108,7 @@ class Http:
         """
         self._cancellation.check()
         session = self._open()
+        deadline = time.monotonic() + timeout
         answers: queue.SimpleQueue[Response | BaseException] = queue.SimpleQueue()
 
         def send() -> None:
@@ -118,6 +122,7 @@ class Http:
                     json=json,
                     timeout=(min(_CONNECT_SECONDS, timeout), timeout),
                     allow_redirects=False,
+                    stream=True,
                     verify=self._verify,
                     proxies=self._proxies_for(url),
                 )
@@ -126,7 +131,7 @@ class Http:
                         status=answer.status_code,
                         content_type=answer.headers.get("Content-Type", "").split(";")[0].lower(),
                         headers=answer.headers,
-                        body=answer.content,
+                        body=_whole(answer, deadline),
                     )
                 )
             except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
@@ -134,7 +139,7 @@ class Http:
 
         # In a thread of its own, because a socket that waits cannot hear of a cancellation.
         threading.Thread(target=send, daemon=True).start()
-        answer = self._await(answers, timeout)
+        answer = self._await(answers, deadline, timeout)
         if isinstance(answer, Response):
             return answer
         failure = _translated(answer, proxy=self._proxies_for(url))
@@ -142,9 +147,11 @@ class Http:
         raise failure from answer if isinstance(failure, _NETWORK) else None
 
     def _await(
-        self, answers: queue.SimpleQueue[Response | BaseException], timeout: float
+        self,
+        answers: queue.SimpleQueue[Response | BaseException],
+        deadline: float,
+        timeout: float,
     ) -> Response | BaseException:
-        deadline = time.monotonic() + timeout
         while True:
             try:
                 return answers.get(timeout=CHECK_SECONDS)
@@ -179,6 +186,19 @@ class Http:
         """Close the kept connections."""
         if self._session is not None:
             self._session.close()
+
+
+def _whole(answer: requests.Response, deadline: float) -> bytes:
+    """Read the body as long as somebody waits for it, and no more of it than fits."""
+    body = bytearray()
+    with answer:
+        for chunk in answer.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > _LARGEST_BYTES:
+                raise HTTPError(f"the answer is larger than {_LARGEST_BYTES >> 20} MiB")
+            if time.monotonic() > deadline:
+                raise TimedOutError("no whole answer in time")
+    return bytes(body)
 
 
 class _Bearer:

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gitops_action.adapters.isolation import as_user, copy_tree, lend_certificates, own_tree
 from gitops_action.adapters.refusal import explain_refusal, last_words
-from gitops_action.errors import ActionError, BuildError, ModuleError
+from gitops_action.errors import ActionError, BuildError, ModuleError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest
@@ -44,9 +45,13 @@ class Ko:
 
     `env` is the step's environment, of which the children see the few names they need; `private`
     is a directory that only we can read, `credentials` the directory that `write_credentials` made.
+
+    `user` is who builds, None for the caller. A repository's `.ko.yaml` chooses the C compiler, so
+    it can run what it likes: as a user who has only a copy of the workspace without `.git`, and
+    what the build needs. `private` is then that user's, below folders that he may enter.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a different thing that a child may know
         self,
         processes: Processes,
         *,
@@ -54,10 +59,12 @@ class Ko:
         workspace: Path,
         private: Path,
         credentials: Path,
+        user: int | None = None,
     ) -> None:
         self._processes = processes
         self._workspace = workspace
         self._private = private
+        self._user = user
         # The tests' caches can be written by the code under test: what is published is compiled
         # with caches of its own. -buildvcs=false: nothing of ours trusts the workspace's .git.
         flags = f"{env.get('GOFLAGS', '')} -buildvcs=false -modcacherw"
@@ -71,9 +78,33 @@ class Ko:
             "GOFLAGS": flags.strip(),
         }
 
+    def _place(self) -> Path:
+        """Give the folder to build in: for another user a copy, made when it is first needed."""
+        if self._user is None:
+            return self._workspace
+        copy = self._private / "workspace"
+        if not copy.exists():
+            self._hand_over()
+            copy_tree(self._workspace, copy, self._user, self._processes.check_cancelled)
+        return copy
+
+    def _hand_over(self) -> None:
+        """Put what the build's user needs of ours into the folder that is his."""
+        credentials = self._private / "credentials"
+        try:
+            shutil.copytree(self._env["DOCKER_CONFIG"], credentials)
+            lent = lend_certificates(self._env, self._private)
+            own_tree(self._private, self._user)
+        except OSError as error:
+            raise RunnerError(
+                f"The build's folder could not be made: {error}.",
+                hint="Look at the runner's disk space.",
+            ) from error
+        self._env = {**lent, "DOCKER_CONFIG": str(credentials)}
+
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List the main packages as `./cmd/app`; raises ModuleError and RunnerError."""
-        module = (self._workspace / request.module).resolve()
+        module = (self._place() / request.module).resolve()
         # -find: only names are asked for, so no module has to be downloaded.
         query = ["list", "-find", "-f", '{{if eq .Name "main"}}{{.Dir}}{{end}}', "./..."]
         done = self._run("go", *query, cwd=module, timeout=_LIST_SECONDS)
@@ -92,7 +123,9 @@ class Ko:
 
     def build(self, request: BuildRequest, candidate: str, *, log: Log) -> BuiltImage:
         """Build the main package `candidate`; raises BuildError, RunnerError, CancelledError."""
+        place = self._place()
         folder = Path(tempfile.mkdtemp(prefix="image-", dir=self._private))
+        own_tree(folder, self._user)
         built = BuiltImage("ko", str(folder))
         labels = [
             f"--image-label={_csv(f'{name}={value}')}" for name, value in request.labels.items()
@@ -105,7 +138,7 @@ class Ko:
         try:
             done = self._run(
                 *("ko", *argv, f"--platform={_PLATFORM}", *labels, "--", candidate),
-                cwd=self._workspace / request.module,
+                cwd=place / request.module,
                 timeout=_BUILD_SECONDS,
                 extra=extra,
                 on_line=log.foreign,
@@ -146,7 +179,7 @@ class Ko:
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         return self._processes.run(
-            argv,
+            as_user(self._user, *argv),
             env={**self._env, **(extra or {})},
             cwd=cwd,
             timeout=timeout,

@@ -44,7 +44,8 @@ class Runner:
                     core.set_secret(line.strip())
 
     def say(self, line: str) -> None:
-        self.foreign(line) if _is_command(line) else self._print(line)
+        # Our words quote those of others, of which any line may be a command.
+        self.foreign(line)
 
     def foreign(self, text: str) -> None:
         if not any(_is_command(line) for line in text.splitlines()):

@@ -38,7 +38,9 @@ class Terminal:
 
     def annotate(self, annotation: Annotation) -> None:
         place = f"{annotation.location}: " if annotation.location else ""
-        self.say(f"{annotation.level}: {place}{annotation.message}")
+        # What `go` says of a place begins with it.
+        message = annotation.message.removeprefix(place)
+        self.say(f"{annotation.level}: {place}{message}")
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -47,9 +49,10 @@ class Terminal:
 
     def set_outputs(self, outputs: Mapping[str, str]) -> None:
         """Print every output that has a value."""
-        for name, value in outputs.items():
-            if value:
-                self.say(f"{name}={value}")
+        with self.group("outputs"):
+            for name, value in outputs.items():
+                if value:
+                    self.say(f"{name}={value}")
 
     def write_summary(self, markdown: str) -> None:
         """Append to the summary's file, where one is named."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_REPOSITORY = re.compile(rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
+_WITH_HOST = re.compile(rf"{_HOST}/{_COMPONENT}(?:/{_COMPONENT})*")
+_WITHOUT_HOST = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
 _LONGEST_NAME = 255
@@ -24,16 +25,25 @@ class Repository:
     name: str
 
     def __post_init__(self) -> None:
-        if len(self.name) > _LONGEST_NAME or not _REPOSITORY.fullmatch(self.name):
+        if len(self.name) > _LONGEST_NAME or not self._grammar.fullmatch(self.name):
             msg = f"{self.name!r} is not an image repository such as ghcr.io/acme/shop"
+            if self._grammar.fullmatch(self.name.lower()):
+                msg += ": write it in lower case"
             raise ValueError(msg)
 
     @property
     def registry(self) -> str:
         """The registry's host and port; `docker.io` where the name has none."""
+        return self.name.partition("/")[0] if self._names_a_host else _DOCKER_HUB
+
+    @property
+    def _names_a_host(self) -> bool:
         first, slash, _ = self.name.partition("/")
-        names_a_host = slash and ("." in first or ":" in first or first == "localhost")
-        return first if names_a_host else _DOCKER_HUB
+        return bool(slash) and ("." in first or ":" in first or first == "localhost")
+
+    @property
+    def _grammar(self) -> re.Pattern[str]:
+        return _WITH_HOST if self._names_a_host else _WITHOUT_HOST
 
     def __str__(self) -> str:
         return self.name

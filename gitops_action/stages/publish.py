@@ -56,7 +56,8 @@ def publish(
     pushed: list[str] = []
     try:
         for tag in request.tags:
-            digest = pusher.push(built, replace(image, tag=tag), log=log)
+            with log.group(f"Pushing {request.repository}:{tag}"):
+                digest = pusher.push(built, replace(image, tag=tag), log=log)
             seen = _read_back(replace(image, tag=tag), registry=registry)
             if seen != digest:
                 _disagree(replace(image, tag=tag, digest=digest), seen, first=not pushed, log=log)

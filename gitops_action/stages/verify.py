@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from gitops_action.errors import ActionError, InputError, ModuleError, VerifyError
+from gitops_action.errors import ActionError, InputError, ModuleError, RunnerError, VerifyError
 from gitops_action.model.go import (
     Finding,
     FindingKind,
@@ -28,6 +28,7 @@ _MOST_ERRORS = 9
 _MOST_WARNINGS = 5
 _NAMED = 5
 _DOES_NOT_BUILD = {FindingKind.SETUP, FindingKind.COMPILE, FindingKind.VET}
+_FULL = "no space left on device"
 _USAGE_EXIT_CODE = 2
 _WORDS = {
     PackageAction.PASS: "ok  ",
@@ -86,7 +87,8 @@ def verify(request: VerifyRequest, *, go: Go, log: Log) -> VerifyResult:
     """Run the tests and say what they found.
 
     Raises VerifyError with the result as `partial` where they did not all pass, ModuleError where
-    the module or a package of it cannot be loaded, InputError where Go refuses the flags.
+    the module or a package of it cannot be loaded, InputError where Go refuses the flags,
+    RunnerError where a disk is full.
     """
     if not go.isolated:
         _warn(
@@ -174,6 +176,13 @@ def _failure(
         return _nothing_tested(request, run)
     if run.exit_code == 0 and not failed:
         return None
+    full = [one for one in result.findings if one.kind in _DOES_NOT_BUILD and _FULL in one.message]
+    if full:
+        return RunnerError(
+            f"The tests could not be built, because a disk is full: {full[0].message}",
+            hint="Free space on the runner before this step, or use a larger one.",
+            partial=result,
+        )
     unloaded = [one for one in result.findings if one.kind is FindingKind.SETUP]
     if unloaded:
         return ModuleError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from tests.fakes.argocd_memory import Behaviour
 from tests.systems.runner import CHECKOUT_TOKEN, OWNER, RUNTIME_TOKEN, Step
 
 if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
     from tests.e2e.conftest import World
 
 REPOSITORY = "acme/hello-gitops"
@@ -29,6 +32,7 @@ import (
 
 func TestSlow(*testing.T) { time.Sleep(time.Minute) }
 """
+NOSY_COMPILER = (Path(__file__).parent / "nosy_compiler.py").read_text()
 NOSY = (Path(__file__).parent / "nosy_test.go").read_text()
 
 
@@ -153,6 +157,29 @@ def test_code_under_test_reaches_no_secret(world: World) -> None:
 
     assert step.exit_code == 0, step.log
     assert step.outputs["result"] == "verified"
+
+
+def test_what_a_repository_runs_in_kos_build_reaches_no_secret(
+    world: World, httpserver: HTTPServer
+) -> None:
+    """
+    A pull request can have ko run a program: as a user who reads no token and has no engine.
+    """
+    httpserver.expect_request("/told").respond_with_data("")
+    job = world.job(event="pull_request")
+    program = b64encode(NOSY_COMPILER.replace("ADDRESS", httpserver.url_for("/told")).encode())
+    compiler = f"""/usr/bin/python3 -c "exec(__import__('base64').b64decode({program!r}))" """
+    job.write("cmd/hello-gitops/c.go", 'package main\n\nimport "C"\n')
+    config = {
+        "builds": [{"main": "./cmd/hello-gitops", "env": ["CGO_ENABLED=1", f"CC={compiler}"]}]
+    }
+    job.write(".ko.yaml", json.dumps(config))
+
+    step = job.run(world.ko(stages="build"))
+
+    assert step.exit_code == 1, step.log
+    told = {request.get_data(as_text=True) for request, _ in httpserver.log}
+    assert told == {'{"user": 65532, "reached": []}'}, step.log
 
 
 @pytest.mark.parametrize("event", ["pull_request", "merge_group"])

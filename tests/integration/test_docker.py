@@ -299,6 +299,32 @@ def test_follows_no_link_out_of_the_workspace(
         docker.build(request, "Dockerfile", log=HeldLog())
 
 
+def test_runs_no_git_that_the_context_configures(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+) -> None:
+    """
+    A folder that is laid out like a git repository has its own configuration, and that can name
+    programs: nobody asks git about a context.
+    """
+    planted, told = workspace / "app.git", tmp_path / "told"
+    (planted / "objects").mkdir(parents=True)
+    (planted / "refs" / "heads").mkdir(parents=True)
+    (planted / "HEAD").write_text("ref: refs/heads/main\n")
+    (planted / "refs" / "heads" / "main").write_text("1" * 40 + "\n")
+    (planted / "config").write_text(
+        "[core]\nrepositoryformatversion = 1\nbare = false\nworktree = .\n"
+        "[extensions]\npartialClone = origin\n"
+        f'[remote "origin"]\nurl = .\npromisor = true\nuploadpack = "id >{told}; false"\n'
+    )
+    (planted / "Dockerfile").write_text("FROM scratch\nCOPY HEAD /\n")
+    docker = _docker(docker_host, workspace, private)
+
+    built = docker.build(_request(context="app.git"), "app.git/Dockerfile", log=HeldLog())
+
+    docker.discard(built)
+    assert not told.exists()
+
+
 def test_knows_whether_there_is_a_dockerfile_and_an_engine(
     docker_host: str, workspace: Path, private: Path, tmp_path: Path
 ) -> None:
@@ -364,6 +390,7 @@ def test_shows_no_child_a_token(
     assert len(children) == 6
     assert {name for child in children for name in child.environment} == {
         "BUILDX_CONFIG",
+        "BUILDX_GIT_INFO",
         "BUILDX_NO_DEFAULT_ATTESTATIONS",
         "DOCKER_CONFIG",
         "DOCKER_HOST",

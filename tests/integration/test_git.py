@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
+from werkzeug import Response as Answered
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.git import GitOpsClone, workspace_commit
@@ -38,6 +40,9 @@ from tests.systems.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_httpserver import HTTPServer
+    from werkzeug import Request
 
 NAME = "acme/gitops"
 FILE = "apps/shop/kustomization.yaml"
@@ -618,6 +623,23 @@ def test_the_token_is_in_no_file_and_no_message(place: Place) -> None:
     assert "***" in error.message
     assert place.server.token not in error.message
     assert not any(place.server.token.encode() in file.read_bytes() for file in files)
+
+
+def test_the_token_follows_no_redirect(place: Place, httpserver: HTTPServer) -> None:
+    """
+    A server that leads elsewhere does not get the token sent there, and the run says what to do.
+    """
+
+    def lead_elsewhere(request: Request) -> Answered:
+        return Answered(status=301, headers={"Location": place.server.address + request.full_path})
+
+    httpserver.expect_request(re.compile("")).respond_with_handler(lead_elsewhere)
+
+    error = failure(lambda: place.clone(url=httpserver.url_for(f"/{NAME}.git")).head("main"))
+
+    assert "the server redirects" in error.message
+    assert "`gitops-repository`" in error.hint
+    assert place.server.requests == []
 
 
 def test_planted_configuration_is_not_read(place: Place) -> None:

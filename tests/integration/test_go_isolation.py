@@ -18,7 +18,7 @@ import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.go import can_isolate
-from gitops_action.errors import CancelledError, RunnerError
+from gitops_action.errors import ActionError, CancelledError, RunnerError
 from gitops_action.model.log import Level
 from gitops_action.stages.verify import verify
 from tests.fakes.go import MemoryLog
@@ -196,16 +196,40 @@ def test_a_tree_that_cannot_be_copied_is_explained(private: Path, workspace: Pat
 def test_modules_are_downloaded_before_and_read_only(
     private: Path, workspace: Path, tmp_path: Path
 ) -> None:
-    """Tests use what the trusted user downloaded, and cannot change it for anybody."""
+    """Tests use what was downloaded before them, and cannot change it for anybody."""
     copied("dependency", workspace)
-    proxy, home = module_proxy(tmp_path / "proxy"), str(tmp_path / "home")
-    run_go(workspace, "mod", "tidy", HOME=home, GOPROXY=proxy, GOFLAGS="-modcacherw")
-    env = environment(GOPROXY=proxy, GOSUMDB="off")
+    with tempfile.TemporaryDirectory(prefix="public-") as public:
+        Path(public).chmod(0o755)
+        proxy, home = module_proxy(Path(public, "proxy")), str(tmp_path / "home")
+        run_go(workspace, "mod", "tidy", HOME=home, GOPROXY=proxy, GOFLAGS="-modcacherw")
+        env = environment(GOPROXY=proxy, GOSUMDB="off")
 
-    result = verify(request_of(), go=go_of(workspace, private, env=env), log=MemoryLog())
+        result = verify(request_of(), go=go_of(workspace, private, env=env), log=MemoryLog())
 
     assert result.passed == 2
     assert not (private / "go-mod").exists()
+
+
+@isolates
+@pytest.mark.parametrize("name", ["go.mod", "go.work"])
+def test_links_among_the_module_files_lead_nowhere(
+    private: Path, workspace: Path, name: str
+) -> None:
+    """A repository cannot make Go quote from a file of ours by a link to it."""
+    copied("passing", workspace)
+    with tempfile.TemporaryDirectory(prefix="public-") as public:
+        Path(public).chmod(0o755)
+        secret = Path(public, "secret")
+        secret.write_text("canary\n")
+        secret.chmod(0o600)
+        (workspace / name).unlink(missing_ok=True)
+        (workspace / name).symlink_to(secret)
+
+        with pytest.raises(ActionError) as raised:
+            verify(request_of(), go=go_of(workspace, private), log=MemoryLog())
+
+    assert "permission denied" in raised.value.message
+    assert "canary" not in raised.value.message
 
 
 def test_without_isolation_the_environment_is_still_scrubbed(

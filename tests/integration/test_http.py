@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.http import (
     CertificateError,
     Http,
+    HTTPError,
     TimedOutError,
     UnreachableError,
 )
@@ -81,6 +83,7 @@ def test_sends_what_it_is_given(http: Http, httpserver: HTTPServer) -> None:
         pytest.param("<html>", "text/html", id="a page"),
         pytest.param('{"cut', "application/json", id="cut off"),
         pytest.param('{"a": 1}', "text/plain", id="JSON that does not say so"),
+        pytest.param("[" * 200_000, "application/json", id="deeper than any reader"),
     ],
 )
 def test_json_of_what_is_no_json_is_none(
@@ -212,6 +215,20 @@ def test_a_server_that_drips_times_out(http: Http) -> None:
 
         assert time.monotonic() - begun < 1
         thread.join()
+
+
+def test_an_answer_without_an_end_is_not_read_to_the_end(
+    http: Http, httpserver: HTTPServer
+) -> None:
+    """
+    A server cannot fill the runner's memory, not even by what it sends compressed.
+    """
+    httpserver.expect_request("/x").respond_with_data(
+        gzip.compress(bytes(80 * 1024 * 1024), 1), headers={"Content-Encoding": "gzip"}
+    )
+
+    with pytest.raises(HTTPError, match="the answer is larger than 64 MiB"):
+        http.request("GET", httpserver.url_for("/x"), timeout=20)
 
 
 def test_says_why_nobody_answers(http: Http) -> None:

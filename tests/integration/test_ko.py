@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.isolation import BUILD_USER, can_isolate
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
@@ -74,8 +76,16 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _ko(workspace: Path, private: Path, address: str, password: str = CANARY, path: str = "") -> Ko:
-    credentials = private / "credentials"
+def _ko(  # noqa: PLR0913  a test changes one of these
+    workspace: Path,
+    private: Path,
+    address: str,
+    *,
+    password: str = CANARY,
+    path: str = "",
+    user: int | None = None,
+) -> Ko:
+    credentials = private / ("ours" if user else "credentials")
     write_credentials(credentials, address, "robot", Secret(password))
     step = {
         name: os.environ[name]
@@ -95,6 +105,7 @@ def _ko(workspace: Path, private: Path, address: str, password: str = CANARY, pa
         workspace=workspace,
         private=private,
         credentials=credentials,
+        user=user,
     )
 
 
@@ -242,6 +253,65 @@ def test_says_that_the_registry_refuses_the_push(
 
     with pytest.raises(RegistryLoginError):
         stranger.push(built, tagged, log=HeldLog())
+
+
+@pytest.mark.skipif(not can_isolate(), reason="another user builds only where we are root")
+def test_what_the_repository_runs_in_the_build_is_another_user(
+    workspace: Path, registry: RunningRegistry, base: str, tmp_path: Path
+) -> None:
+    """
+    A C compiler that `.ko.yaml` names runs without our rights, away from our files; a build
+    without it works as that user.
+    """
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    with tempfile.TemporaryDirectory(prefix="ko-") as name:
+        public = Path(name)
+        public.chmod(0o755)
+        shutil.copy(shutil.which("ko") or "", public)
+        place = public / "private"
+        place.mkdir()
+        ko = _ko(
+            workspace,
+            place,
+            registry.address,
+            path=f"{public}:{os.environ['PATH']}",
+            user=BUILD_USER,
+        )
+        asked = _request(base)
+        built = ko.build(asked, *ko.candidates(asked), log=HeldLog())
+        assert Path(built.handle, "index.json").is_file()
+        assert Path(built.handle).stat().st_uid == BUILD_USER
+
+        (place / "workspace").rename(public / "gone")
+        shutil.rmtree(place)
+        place.mkdir()
+        (workspace / ".ko.yaml").write_text(
+            "builds:\n- main: ./cmd/app\n"
+            f"  env: [CGO_ENABLED=1, CC={place}/workspace/compiler.sh]\n"
+        )
+        compiler = workspace / "compiler.sh"
+        compiler.write_text(
+            f"#!/bin/sh\n{{ id -u; cat {secret} {workspace}/go.mod; echo x >{workspace}/new; }}"
+            f" >{place}/told 2>&1\nexit 1\n"
+        )
+        compiler.chmod(0o755)
+        (workspace / "cmd" / "app" / "c.go").write_text('package main\n\nimport "C"\n')
+        ko = _ko(
+            workspace,
+            place,
+            registry.address,
+            path=f"{public}:{os.environ['PATH']}",
+            user=BUILD_USER,
+        )
+        with pytest.raises(BuildError):
+            ko.build(asked, "./cmd/app", log=HeldLog())
+
+        told = (place / "told").read_text().splitlines()
+    assert told[0] == str(BUILD_USER)
+    assert all("ermission denied" in line for line in told[1:])
+    assert len(told) == 4
+    assert not (workspace / "new").exists()
 
 
 def test_shows_no_child_a_token(

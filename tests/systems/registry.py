@@ -111,7 +111,10 @@ def _running(
 def _serving(command: list[str], address: str, log: Path) -> Iterator[None]:
     with (
         log.open("wb") as lines,
-        subprocess.Popen(command, stdout=lines, stderr=subprocess.STDOUT) as child,
+        # Of its own session: Ctrl-C is for what uses it, which may be in the middle of a push.
+        subprocess.Popen(
+            command, stdout=lines, stderr=subprocess.STDOUT, start_new_session=True
+        ) as child,
     ):
         try:
             _wait(address, child, log)

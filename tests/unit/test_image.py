@@ -36,6 +36,7 @@ def test_knows_the_registry_of_a_repository(name: str, registry: str) -> None:
     [
         "",
         "ghcr.io/Acme/shop",
+        "Acme/shop",
         "ghcr.io/acme/shop:tag",
         "ghcr.io/acme/shop\n",
         "https://ghcr.io/acme/shop",
@@ -51,6 +52,14 @@ def test_refuses_what_is_no_repository(name: str) -> None:
     """
     with pytest.raises(ValueError, match="is not an image repository"):
         Repository(name)
+
+
+def test_names_the_letters_that_a_repository_must_not_have() -> None:
+    """
+    An owner with capital letters, as `github.repository` has it, is said to be the reason.
+    """
+    with pytest.raises(ValueError, match="write it in lower case"):
+        Repository("ghcr.io/Acme/shop")
 
 
 @pytest.mark.parametrize("tag", ["1", "v1.2.3", "_x", "A-b.c", "a" * 128])

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePosixPath
+
 import pytest
 
 from gitops_action.errors import BuildError, GitOpsAccessError, RegistryLoginError
-from gitops_action.model.go import ModuleRun, PackageAction, PackageResult, PackageRun
+from gitops_action.model.go import (
+    Finding,
+    FindingKind,
+    ModuleRun,
+    PackageAction,
+    PackageResult,
+    PackageRun,
+)
 from gitops_action.model.log import Level
+from gitops_action.model.source import Location
 from gitops_action.outcome import Outcome, Result, State
 from gitops_action.pipeline import run
 from gitops_action.plan import Plan, make_plan
@@ -34,8 +45,8 @@ def _states(outcome: Outcome) -> dict[str, str]:
     return {stage.name: stage.state.value for stage in outcome.runs}
 
 
-def _fail_tests(world: World) -> None:
-    world.go.packages = [FAILED]
+def _fail_tests(world: World, *findings: Finding) -> None:
+    world.go.packages = [replace(FAILED, findings=findings)]
     world.go.run = ModuleRun(exit_code=1, go_version="go1.26.8")
 
 
@@ -147,6 +158,37 @@ def test_a_build_that_fails_lets_the_tests_speak(world: World) -> None:
     assert outcome.failure is not None
     assert outcome.failure.code == "tests-failed"
     assert any("no such file" in one.message for one in world.log.annotations)
+
+
+def test_what_neither_compiles_nor_builds_is_told_once(world: World) -> None:
+    """
+    A compile error ends verify and build alike, and is one error on its line.
+    """
+    place = Location(PurePosixPath("main.go"), 7, 2)
+    finding = Finding(
+        kind=FindingKind.COMPILE, package="example.com/shop", message="no", location=place
+    )
+    _fail_tests(world, finding)
+    world.docker.failure = BuildError("main.go:7:2: no", hint="Run `go build`.", location=place)
+
+    _run(world)
+
+    assert [one.message for one in world.log.annotations if one.location == place] == ["no"]
+
+
+def test_the_log_says_what_runs_at_once_and_tells_a_failure_once(world: World) -> None:
+    """
+    Whoever watches knows why nothing is printed, and reads the message of a failure in one place.
+    """
+    world.docker.failure = BuildError("no such file", hint="Add it.")
+
+    _run(world)
+
+    assert world.log.lines[0] == (
+        "Running verify, and beside it build and preflight, whose lines follow."
+    )
+    assert any(line.startswith("✗ build (") and "build-failed" in line for line in world.log.lines)
+    assert not any("no such file" in line for line in world.log.lines)
 
 
 def test_a_preflight_that_fails_ends_the_run(world: World) -> None:

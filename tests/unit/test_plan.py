@@ -49,12 +49,19 @@ def test_stages_follow_from_the_inputs() -> None:
     assert nothing.preflight is None
 
 
-@pytest.mark.parametrize("event", ["pull_request", "merge_group"])
-def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str) -> None:
+@pytest.mark.parametrize(
+    ("event", "ref"),
+    [
+        ("pull_request", "refs/pull/1/merge"),
+        ("pull_request_review", "refs/pull/1/merge"),
+        ("merge_group", "refs/heads/gh-readonly-queue/main/pr-1"),
+    ],
+)
+def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str, ref: str) -> None:
     """
     A pull request can neither push an image nor move the GitOps branch.
     """
-    plan = make_plan(everything(argocd_token=""), context_of(event=event))
+    plan = make_plan(everything(argocd_token=""), context_of(event=event, ref=ref))
 
     assert plan.stages == (Stage.VERIFY, Stage.BUILD)
     assert (plan.publish, plan.promote, plan.sync, plan.preflight) == (None,) * 4

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from gitops_action.errors import DegradedError, InputError, VerifyError
+import pytest
+
+from gitops_action.errors import BugError, CancelledError, DegradedError, InputError, VerifyError
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.source import Location
@@ -27,6 +30,9 @@ PROMOTED = PromoteResult(
     diff="--- a/k.yaml\n+++ b/k.yaml\n-  newTag: old\n+  newTag: ```new\n",
     files=(PurePosixPath("k.yaml"),),
 )
+
+
+KEPT = "\N{NO-BREAK SPACE}"
 
 
 def _application(name: str, sync: str, health: str) -> ApplicationResult:
@@ -121,6 +127,61 @@ def test_the_last_line_says_what_was_done_before_the_failure() -> None:
     )
 
 
+def test_the_last_line_says_where_every_application_stands() -> None:
+    """
+    An Application that was never seen is not shown as one without a state.
+    """
+    unseen = ApplicationResult(
+        name=ApplicationName("two"), revision="", sync="", health="", url="", reason=""
+    )
+    seen = _application("one", "Synced", "Healthy")
+
+    line = last_line(
+        Outcome(plan=plan_of(), result=Result.HEALTHY, sync=SyncResult((seen, unseen)))
+    )
+
+    assert line == f"healthy: one is Synced and Healthy at {HEAD.short}, two was not seen"
+
+
+def test_a_bug_does_not_claim_that_nothing_was_done() -> None:
+    """
+    Where the action itself failed, what is known of the run is lost, and nothing is made up.
+    """
+    bug = BugError("The action itself failed: KeyError.", hint="Report it.")
+    outcome = Outcome(plan=None, result=Result.FAILED, failure=bug)
+
+    line, text = last_line(outcome), summary(outcome)
+
+    assert "nothing" not in line
+    assert "not pushed" not in text
+
+
+def test_the_summary_of_a_second_run_says_that_it_is_deployed_already() -> None:
+    """
+    Nothing to change is told together with Argo CD's verdict, and without a diff.
+    """
+    same = replace(PROMOTED, changed=False, diff="")
+
+    text = summary(replace(_healthy(), result=Result.UNCHANGED, promote=same))
+
+    assert text.startswith("## ✅ Nothing to change: shop 9d0f7e3… is deployed already\n")
+    assert "- **GitOps branch** asks for it already, at [" in text
+    assert "**Before**" not in text
+
+
+def test_the_summary_of_a_cancelled_run_says_what_goes_on_without_it() -> None:
+    """
+    Whoever cancels knows that a commit which was pushed may still be deployed.
+    """
+    failure = CancelledError("Stopped: the run was cancelled.", hint="Run the job again.")
+
+    text = summary(replace(_healthy(), result=Result.FAILED, failure=failure))
+
+    assert text.startswith("## ⏹️ Cancelled: shop 9d0f7e3…\n")
+    assert "- Image: pushed, see below\n" in text
+    assert f"`{HEAD.short}` asks for it, and Argo CD may still deploy it" in text
+
+
 def test_the_last_line_says_that_nothing_was_done() -> None:
     """
     Whoever reads only one line knows that production is as it was.
@@ -141,12 +202,14 @@ def test_the_summary_of_a_deployment() -> None:
     text = summary(_healthy())
 
     assert text.startswith("## ✅ Deployed and healthy: shop 9d0f7e3…\n")
-    assert "| verify | ✅ | 1.2 s | 3 tests passed |" in text
+    assert f"| verify | ✅{KEPT}passed | 1.2{KEPT}s | 3 tests passed |" in text
     assert f"[{HEAD.short}](https://github.com/acme/shop/commit/{HEAD})" in text
     assert (
         "| [one](https://argocd.example.com/applications/argocd/one) | Synced | Healthy |" in text
     )
     assert "````diff\n--- a/k.yaml" in text
+    assert text.index("**Image**") < text.index("### Argo CD") < text.index("````diff")
+    assert text.index("````diff") < text.index("### Stages")
 
 
 def test_foreign_text_is_inert_in_the_summary() -> None:
@@ -171,26 +234,48 @@ def test_the_summary_of_a_failure_says_what_was_done_and_what_was_not() -> None:
         kind=FindingKind.TEST,
         package="example.com/shop",
         test="TestBuy",
-        message="got 1\nwant 2",
+        message="x_test.go:7: got 1\nwant 2",
         location=Location(PurePosixPath("x_test.go"), 7),
     )
     outcome = Outcome(
         plan=plan_of(),
         result=Result.FAILED,
         failure=failure,
-        runs=(StageRun("verify", State.FAILED, 1, ""), StageRun("sync", State.SKIPPED)),
+        runs=(
+            StageRun("verify", State.FAILED, 1, failure.message, failure.code),
+            StageRun("build", State.FAILED, 1, "no such file", "build-failed"),
+            StageRun("sync", State.SKIPPED),
+        ),
         verify=_verified(finding),
     )
 
     text = summary(outcome)
 
     assert text.startswith(
-        "## ❌ Failed\n\n> **1 of 4 tests failed.** (`x_test.go:7`)\n>\n> Mend it:\n>\n"
+        "## ❌ Failed in verify\n\n> **1 of 4 tests failed.** (`x_test.go:7`)\n>\n> Mend it:\n>\n"
         ">     go test ./...\n>\n> and push.\n"
     )
-    assert "- Image: not pushed\n- GitOps branch: no commit was made\n- Argo CD: not asked" in text
-    assert "| sync | not run |  |  |" in text
+    assert (
+        "- Image: not pushed\n- GitOps branch: no commit was made\n- Argo CD: not waited for"
+        in text
+    )
+    assert f"| verify | ❌{KEPT}failed | 1.0{KEPT}s | tests-failed |" in text
+    assert f"| build | ❌{KEPT}failed | 1.0{KEPT}s | no such file |" in text
+    assert f"| sync | not{KEPT}run |  |  |" in text
     assert "- **Failed test** `TestBuy` `x_test.go:7`\n\n  ```\n  got 1\n  want 2\n  ```" in text
+
+
+@pytest.mark.parametrize("said", ["```<img>` [a](b)", "``<img>`` [a](b)", "`<img> [a](b)"])
+def test_backticks_in_foreign_text_open_no_way_out(said: str) -> None:
+    """
+    The name of a test cannot put pictures or links into the summary.
+    """
+    failure = VerifyError(said, hint="Mend it.")
+
+    text = summary(Outcome(plan=None, result=Result.FAILED, failure=failure))
+
+    assert "<img>" not in text
+    assert "[a]" not in text
 
 
 def test_a_long_diff_and_many_findings_are_cut() -> None:

@@ -51,6 +51,22 @@ def test_commands_in_foreign_text_are_inert(line: str, capsys: pytest.CaptureFix
     """
     Runner(None).foreign(line)
 
+    _assert_fenced(line, capsys)
+
+
+@pytest.mark.parametrize("quoted", ["said\n::add-mask::x", "said\r  ::error::forged"])
+def test_commands_that_our_own_words_quote_are_inert(
+    quoted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A message of several lines that quotes a compiler or a server is no command in any of them.
+    """
+    Runner(None).say(quoted)
+
+    _assert_fenced(quoted, capsys)
+
+
+def _assert_fenced(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     fence = re.fullmatch(
         r"::stop-commands::(fence-[0-9a-f]{32})\n(.*)\n::\1::\n", capsys.readouterr().out, re.DOTALL
     )
@@ -129,12 +145,16 @@ def test_a_terminal_shows_no_commands_and_no_secrets(
 
     with terminal.group("Build"):
         terminal.foreign("pulling with canary\ndone")
-    terminal.annotate(Annotation(Level.WARNING, "careful", "", Location(PurePosixPath("x.go"), 3)))
+    for message in ("careful", "x.go:3: again"):
+        place = Location(PurePosixPath("x.go"), 3)
+        terminal.annotate(Annotation(Level.WARNING, message, "", place))
     terminal.set_outputs({"result": "healthy", "failure": ""})
     terminal.write_summary("# Done\n")
 
     assert capsys.readouterr().out == (
-        "▸ Build\n  | pulling with ***\n  | done\nwarning: x.go:3: careful\nresult=healthy\n"
+        "▸ Build\n  | pulling with ***\n  | done\nwarning: x.go:3: careful\n"
+        "warning: x.go:3: again\n"
+        "▸ outputs\nresult=healthy\n"
     )
     assert (tmp_path / "summary.md").read_text() == "# Done\n"
 

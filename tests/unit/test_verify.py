@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import InputError, ModuleError, VerifyError
+from gitops_action.errors import InputError, ModuleError, RunnerError, VerifyError
 from gitops_action.model.go import (
     Finding,
     FindingKind,
@@ -278,6 +278,18 @@ def test_a_module_in_a_folder_is_repeated_there() -> None:
 
     assert raised.value.hint == ("See it on your machine with `go test ./...` in `services/api`.")
     assert go.asked == (PurePosixPath("services/api"), ("./...",), ())
+
+
+def test_a_full_disk_is_not_the_code_s_fault() -> None:
+    """What the compiler could not write is told to whoever looks after the runner."""
+    full = finding(
+        kind=FindingKind.COMPILE, file="", line=0, message="write x: no space left on device"
+    )
+
+    with pytest.raises(RunnerError, match="a disk is full") as raised:
+        verify(REQUEST, go=FakeGo([failed_package(full)], ended(1)), log=MemoryLog())
+
+    assert isinstance(raised.value.partial, VerifyResult)
 
 
 def test_many_broken_packages_are_counted() -> None:

@@ -39,6 +39,8 @@ _SETTINGS = {
     "core.hooksPath": os.devnull,
     "credential.helper": "",
     "gc.auto": "0",
+    # git would send the token to wherever the server leads.
+    "http.followRedirects": "false",
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
     "maintenance.auto": "false",

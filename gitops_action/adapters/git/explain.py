@@ -41,6 +41,12 @@ _REASONS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         _WRITE,
     ),
     (
+        re.compile(r"returned error: 30\d\b"),
+        GitOpsError,
+        "The GitOps repository {url} is elsewhere: the server redirects, the token does not go.",
+        "Give its present address, often with `.git` at the end, in `gitops-repository`.",
+    ),
+    (
         re.compile(r"repository '[^']*' not found|returned error: 404\b|does not appear to be"),
         GitOpsAccessError,
         "The GitOps repository {url} does not exist, or the token may not see it.",

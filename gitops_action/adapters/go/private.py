@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Self
 
-from gitops_action.adapters.go.isolation import make_folder, remove_tree
+from gitops_action.adapters.isolation import make_folder, own_tree, remove_tree
 from gitops_action.errors import RunnerError
 
 
 class Private:
     """Made on entry and removed on exit, and on entry what an earlier run left.
 
-    `owner` is the user of the tests, None where they run as the caller. `trusted` is closed to
-    them, `modules` they may read, `copy` (made by who copies), `home`, `temporary` and `cache` are
-    theirs. `cache` and `modules` stay where they were there before.
+    `owner` is the user of the tests, None where they run as the caller: `copy` (made by who
+    copies), `home`, `temporary` and `cache` are his. So are `trusted` and `modules` until `close`,
+    for what reads the repository's files and downloads what they name; then the first is shut and
+    the second can only be read. `cache` and `modules` stay where they were there before.
     """
 
     def __init__(self, root: Path, owner: int | None) -> None:
@@ -37,9 +39,9 @@ class Private:
         try:
             # Entered by all and listed by nobody else.
             make_folder(self._root, None, 0o711)
-            make_folder(self.trusted, None)
             make_folder(self.modules, None, 0o755)
-            for folder in (self.home, self.temporary, self.cache):
+            own_tree(self.modules, self.owner)
+            for folder in (self.trusted, self.home, self.temporary, self.cache):
                 make_folder(folder, self.owner)
         except OSError as error:
             self._remove()
@@ -48,6 +50,12 @@ class Private:
                 hint="Look at the runner's disk space and permissions.",
             ) from error
         return self
+
+    def close(self) -> None:
+        """Take from the tests, before they start, what a token may have passed through."""
+        if self.owner is not None:
+            for folder in (self.trusted, self.modules):
+                own_tree(folder, os.geteuid())
 
     def __exit__(self, *_: object) -> None:
         self._remove()

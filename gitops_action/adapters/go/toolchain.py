@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gitops_action.adapters.go.environment import (
@@ -14,15 +14,11 @@ from gitops_action.adapters.go.environment import (
     verify_environment,
 )
 from gitops_action.adapters.go.events import Events
-from gitops_action.adapters.go.isolation import (
-    UNPRIVILEGED,
-    as_unprivileged,
-    copy_tree,
-)
 from gitops_action.adapters.go.module import no_module, not_loaded
 from gitops_action.adapters.go.places import Places
 from gitops_action.adapters.go.private import Private
 from gitops_action.adapters.go.source import locating
+from gitops_action.adapters.isolation import TEST_USER, as_user, copy_tree, lend_certificates
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.model.go import ModuleRun, PackageRun
 
@@ -63,6 +59,7 @@ class Go:
         self._private = private
         self._env = env
         self.isolated = isolated
+        self._user = TEST_USER if isolated else None
 
     def verify(
         self,
@@ -78,12 +75,13 @@ class Go:
         requires cannot be loaded, RunnerError where the runner lacks something.
         """
         check_flags(self._env, flags, packages)
-        with Private(self._private, UNPRIVILEGED if self.isolated else None) as private:
+        with Private(self._private, self._user) as private:
             copy_tree(self._workspace, private.copy, private.owner, self._processes.check_cancelled)
             folder = private.copy / module
             if not folder.is_dir():
                 raise no_module(self._workspace, module)
             toolchain, places = self._resolve(private, folder, module)
+            private.close()
             events = Events(places, locating(on_package, self._workspace, places))
             started = time.monotonic()
             ended = self._processes.run(
@@ -105,15 +103,23 @@ class Go:
     def _resolve(
         self, private: Private, folder: Path, module: PurePosixPath
     ) -> tuple[_Toolchain, Places]:
-        """Find the toolchain and the main modules, and download what they require."""
-        env = {**trusted_environment(self._env, private), "PWD": str(folder)}
+        """Find the toolchain and the main modules, and download what they require.
+
+        As the user of the tests, none of which runs yet: go.mod and go.sum may be links to a file
+        of ours, which Go would quote from or write to.
+        """
+        lent = lend_certificates(trusted_environment(self._env, private), private.trusted)
+        env = {**lent, "PWD": str(folder)}
 
         def go(*arguments: str) -> Completed:
             ended = self._processes.run(
-                ("go", *arguments), env=env, cwd=folder, timeout=_DOWNLOAD_SECONDS
+                as_user(self._user, "go", *arguments),
+                env=env,
+                cwd=folder,
+                timeout=_DOWNLOAD_SECONDS,
             )
             if ended.exit_code != 0:
-                raise not_loaded(module, ended)
+                raise not_loaded(module, replace(ended, argv=("go", *arguments)))
             return ended
 
         found = json.loads(go("env", "-json", "GOVERSION", "GOROOT", "GOMOD", "GOWORK").stdout)
@@ -121,7 +127,7 @@ class Go:
         if not any(root.is_relative_to(private.copy) for root in roots):
             raise no_module(self._workspace, module)
         listed = go("list", "-m", "-f", "{{.Path}}\t{{.Dir}}").stdout
-        modules = dict(line.split("\t", 1) for line in listed.splitlines())
+        modules = dict(line.split("\t", 1) for line in listed.splitlines() if "\t" in line)
         # Go does not look at the module cache where there is a vendor folder.
         if not any((root.parent / "vendor" / "modules.txt").exists() for root in roots):
             go("mod", "download")
@@ -144,4 +150,4 @@ class Go:
         # The packages stand first: after a flag that Go does not know they would be the test's.
         go = str(toolchain.root / "bin" / "go")
         command = (go, "test", "-json", "-fullpath", *packages, *flags)
-        return as_unprivileged(*command) if self.isolated else command
+        return as_user(self._user, *command)

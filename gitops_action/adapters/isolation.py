@@ -1,4 +1,4 @@
-"""What stands between the code under test and everything else on this machine."""
+"""What stands between what a repository brings along and everything else on this machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitops_action.errors import RunnerError
 
-# `nobody`: no file, no process and no socket of ours belongs to it.
-UNPRIVILEGED = 65534
+# No file, no process and no socket of ours belongs to them; nor does one's to the other, because
+# tests and build run at the same time. The first is `nobody`.
+TEST_USER = 65534
+BUILD_USER = 65532
 _SETPRIV = "setpriv"
 
 
@@ -21,10 +23,15 @@ def can_isolate() -> bool:
     return os.geteuid() == 0 and shutil.which(_SETPRIV) is not None
 
 
-def as_unprivileged(*argv: str) -> tuple[str, ...]:
-    """Wrap a command so that it runs as `nobody`, with no group, right or way back."""
+def as_user(user: int | None, *argv: str) -> tuple[str, ...]:
+    """Wrap a command so that it runs as that user, with no group, right or way back.
+
+    None stands for the caller.
+    """
+    if user is None:
+        return argv
     return (
-        *(_SETPRIV, f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"),
+        *(_SETPRIV, f"--reuid={user}", f"--regid={user}", "--clear-groups"),
         *("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"),
         *argv,
     )
@@ -36,6 +43,26 @@ def make_folder(path: Path, owner: int | None, mode: int = 0o700) -> None:
     path.chmod(mode)
     if owner is not None:
         os.chown(path, owner, owner)
+
+
+def lend_certificates(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Copy the trusted certificates to where another user can read them, and name the copy."""
+    trusted = Path(env.get("SSL_CERT_FILE", ""))
+    if not trusted.is_file():
+        return dict(env)
+    copy = folder / "ca-certificates.pem"
+    shutil.copyfile(trusted, copy)
+    return {**env, "SSL_CERT_FILE": str(copy)}
+
+
+def own_tree(path: Path, owner: int | None) -> None:
+    """Give a whole tree to an owner, if there is one; symbolic links are not followed."""
+    if owner is None:
+        return
+    for _, folders, files, descriptor in os.fwalk(path):
+        os.chown(descriptor, owner, owner)
+        for name in (*folders, *files):
+            os.chown(name, owner, owner, dir_fd=descriptor, follow_symlinks=False)
 
 
 def copy_tree(source: Path, target: Path, owner: int | None, check: Callable[[], None]) -> None:
