@@ -7,18 +7,18 @@ SHELL := /bin/bash
 GITOPS_ACTION_CACHE ?= $(HOME)/.cache/gitops-action
 export GITOPS_ACTION_CACHE
 
-VENV := $(GITOPS_ACTION_CACHE)/venv
-BIN := $(GITOPS_ACTION_CACHE)/bin
-STAMPS := $(GITOPS_ACTION_CACHE)/stamps
-export PATH := $(VENV)/bin:$(BIN):$(PATH)
-
 # The versions that the image ships (Dockerfile); a contract test compares them.
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 KO := github.com/google/ko@v0.19.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
-PYTHON_READY := $(STAMPS)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
-GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+# Each set of versions has a folder of its own, so that two checkouts can share the cache.
+VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
+BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+PYTHON_READY := $(VENV)/.ready
+GO_READY := $(BIN)/.ready
+export PATH := $(VENV)/bin:$(BIN):$(PATH)
+
 DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
 DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
 
@@ -64,9 +64,8 @@ lock: $(PYTHON_READY) ## Pin the dependencies anew
 image: ## Build the action's image
 	docker build --network=host --tag gitops-action .
 
-$(PYTHON_READY): requirements-dev.txt
+$(PYTHON_READY):
 	@echo "== installing Python packages into $(VENV) (about 20 s, once)"
-	@mkdir -p $(STAMPS)
 	@rm -rf $(VENV)
 	@PATH="$${PATH#*:*:}" python3 -m venv $(VENV) 2>/dev/null || { $(call apt,python3-venv); PATH="$${PATH#*:*:}" python3 -m venv $(VENV); }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
@@ -74,7 +73,7 @@ $(PYTHON_READY): requirements-dev.txt
 
 $(GO_READY):
 	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
-	@mkdir -p $(STAMPS) $(BIN)
+	@mkdir -p $(BIN)
 	@GOBIN=$(BIN) go install $(CRANE)
 	@GOBIN=$(BIN) go install $(KO)
 	@GOBIN=$(BIN) go install $(ACTIONLINT)
