@@ -67,16 +67,15 @@ image: ## Build the action's image
 $(PYTHON_READY):
 	@echo "== installing Python packages into $(VENV) (about 20 s, once)"
 	@rm -rf $(VENV)
-	@PATH="$${PATH#*:*:}" python3 -m venv $(VENV) 2>/dev/null || { $(call apt,python3-venv); PATH="$${PATH#*:*:}" python3 -m venv $(VENV); }
+	@PATH="$${PATH#*:*:}" python3 -m venv $(VENV) >/dev/null 2>&1 || { $(call apt,python3-venv); PATH="$${PATH#*:*:}" python3 -m venv --clear $(VENV); }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(GO_READY):
 	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
 	@mkdir -p $(BIN)
-	@GOBIN=$(BIN) go install $(CRANE)
-	@GOBIN=$(BIN) go install $(KO)
-	@GOBIN=$(BIN) go install $(ACTIONLINT)
+	@for program in $(CRANE) $(KO) $(ACTIONLINT); do \
+		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
 
 .PHONY: debian
@@ -84,4 +83,4 @@ debian:
 	@for program in $(DEBIAN_PROGRAMS); do command -v $$program >/dev/null && continue; \
 		echo "== installing Debian packages for the tests: $(DEBIAN)"; $(call apt,$(DEBIAN)); break; done
 
-apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1)' >/dev/null
+apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends $(1)' >/dev/null
