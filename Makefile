@@ -15,10 +15,11 @@ export PATH := $(VENV)/bin:$(BIN):$(PATH)
 # The versions that the image ships (Dockerfile); a contract test compares them.
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 KO := github.com/google/ko@v0.19.1
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 PYTHON_READY := $(STAMPS)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
-GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
 DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
 DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
 
@@ -73,10 +74,11 @@ $(PYTHON_READY): requirements-dev.txt
 	@touch $@
 
 $(GO_READY):
-	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
+	@echo "== building crane, ko, kustomize and actionlint into $(BIN) (about 90 s on two cores, once)"
 	@mkdir -p $(STAMPS) $(BIN)
 	@GOBIN=$(BIN) go install $(CRANE)
 	@GOBIN=$(BIN) go install $(KO)
+	@GOBIN=$(BIN) go install $(KUSTOMIZE)
 	@GOBIN=$(BIN) go install $(ACTIONLINT)
 	@touch $@
 

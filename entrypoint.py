@@ -32,6 +32,7 @@ from gitops_action.adapters.git import GitOpsClone, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.ko import Ko
+from gitops_action.adapters.kustomize import RENDER_USER, Kustomize
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.adapters.runner import Runner
@@ -215,7 +216,7 @@ def _systems(
         verify=not inputs.argocd_insecure,
         proxies=place.base,
     )
-    with _verify_folder() as verify:
+    with _verify_folder() as verify, _render_folder() as (renderings, renderer):
         yield Systems(
             go=Go(
                 processes,
@@ -248,6 +249,12 @@ def _systems(
                 cancellation=cancellation,
                 env=place.base,
             ),
+            kustomize=Kustomize(
+                processes,
+                place=renderings,
+                path=place.base["PATH"],
+                user=renderer,
+            ),
             argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
@@ -264,6 +271,17 @@ def _verify_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     try:
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _render_folder() -> Iterator[tuple[Path, int | None]]:
+    """A folder for Kustomize and the user whose it will be: in the image not ours, else None."""
+    isolated = os.geteuid() == 0 and VERIFY.is_dir()
+    folder = Path(tempfile.mkdtemp(prefix="kustomize-", dir=VERIFY if isolated else None))
+    try:
+        yield folder, RENDER_USER if isolated else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

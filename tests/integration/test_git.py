@@ -33,6 +33,7 @@ from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
+from tests.fakes.kustomize import FakeKustomize
 from tests.systems.git_server import PROTECTED_BRANCH, RULE_VIOLATION, GitServer
 from tests.systems.recorder import Recorder
 
@@ -107,6 +108,7 @@ def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResu
         request,
         image,
         repository=clone,
+        renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),
         chance=random.Random(name).random,

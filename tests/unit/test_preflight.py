@@ -28,6 +28,7 @@ def _preflight(world: World, **given: str) -> PreflightResult:
         registry=systems.registry,
         gitops=systems.gitops,
         argocd=systems.argocd,
+        renderer=systems.kustomize,
         clock=world.cancellation,
         log=world.log,
     )
@@ -148,6 +149,7 @@ def test_argocd_may_blink(world: World, seconds: float, *, found: bool) -> None:
             registry=systems.registry,
             gitops=systems.gitops,
             argocd=argocd,
+            renderer=systems.kustomize,
             clock=world.cancellation,
             log=world.log,
         )

@@ -14,6 +14,7 @@ from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
 from tests.fakes.gitops import FakeGitOpsRepository
+from tests.fakes.kustomize import FakeKustomize
 
 if TYPE_CHECKING:
     from gitops_action.model.log import Annotation
@@ -62,11 +63,13 @@ def run(
     repository: FakeGitOpsRepository,
     request: PromoteRequest = REQUEST,
     clock: FakeClock | None = None,
+    renderer: FakeKustomize | None = None,
 ) -> PromoteResult:
     return promote(
         request,
         IMAGE,
         repository=repository,
+        renderer=renderer or FakeKustomize(),
         clock=clock or FakeClock(),
         log=HeldLog(),
         chance=lambda: 1.0,
@@ -84,7 +87,7 @@ def test_commits_the_new_tag_to_the_branch() -> None:
 
     assert repository.text(SHOP) == NEW
     assert repository.commits[repository.tip].parent == before
-    assert result == PromoteResult(
+    assert replace(result, rendered_diff="") == PromoteResult(
         revision=repository.tip,
         changed=True,
         previous="ghcr.io/acme/shop:v1",
@@ -230,7 +233,15 @@ def test_shows_the_notices_of_an_edit_once() -> None:
     repository = FakeGitOpsRepository({SHOP: mirror}, races=[lambda it: it.write("x", "")])
     log = Annotations()
 
-    promote(REQUEST, IMAGE, repository=repository, clock=FakeClock(), log=log, chance=lambda: 0.0)
+    promote(
+        REQUEST,
+        IMAGE,
+        repository=repository,
+        renderer=FakeKustomize(),
+        clock=FakeClock(),
+        log=log,
+        chance=lambda: 0.0,
+    )
 
     (note,) = log.annotations
     assert note.message == (
