@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gitops_action.errors import ActionError, ArgoCDUnavailableError, RegistryLoginError
+from gitops_action.errors import (
+    ActionError,
+    ArgoCDUnavailableError,
+    EntryError,
+    RegistryLoginError,
+    RenderError,
+)
 from gitops_action.model.argocd import Application
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.rendering import Rendering
 from gitops_action.plan import make_plan
 from gitops_action.stages.preflight import PreflightResult, preflight
 from tests.fakes.runs import context_of, everything
@@ -125,6 +132,30 @@ def test_an_application_may_use_the_promoted_kustomization_from_afar(world: Worl
     )
 
     assert _preflight(world, kustomizations="base").checks == 4
+
+
+def test_a_name_that_no_container_has_is_found(world: World) -> None:
+    """
+    The entry that changes nothing is told while the tests still run.
+    """
+    world.kustomize.unused = {"shop"}
+
+    with pytest.raises(EntryError, match="No container that overlays/dev renders"):
+        _preflight(world)
+
+
+def test_what_cannot_be_rendered_is_told_or_refused(world: World) -> None:
+    """
+    `rendered-proof: required` fails before anything is pushed.
+    """
+    world.kustomize.failure = Rendering(failure="it needs a plugin", here=True)
+
+    _preflight(world)
+
+    said = "overlays/dev could not be rendered here, because it needs a plugin."
+    assert said in world.log.lines
+    with pytest.raises(RenderError):
+        _preflight(world, rendered_proof="required")
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(2.5, True), (5.0, False)])

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_action.errors import ConflictError, KustomizationError
+from gitops_action.errors import ConflictError, EntryError, KustomizationError, RenderError
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.rendering import Rendering
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.kustomize import FakeKustomize
@@ -223,6 +224,44 @@ def test_commits_nothing_when_one_kustomization_cannot_be_edited() -> None:
         run(repository, replace(REQUEST, kustomizations=paths))
 
     assert repository.text(SHOP) == OLD
+
+
+def test_shows_what_changes_in_what_is_rendered() -> None:
+    """
+    The summary has the lines that Argo CD will apply.
+    """
+    result = run(FakeGitOpsRepository({SHOP: OLD}))
+
+    assert "-      - image: ghcr.io/acme/shop:v1\n" in result.rendered_diff
+    assert "+      - image: ghcr.io/acme/shop:v2\n" in result.rendered_diff
+
+
+def test_commits_nothing_that_no_container_uses() -> None:
+    """
+    A green run is never one whose image nobody runs.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+
+    with pytest.raises(EntryError):
+        run(repository, renderer=FakeKustomize(unused={"ghcr.io/acme/shop"}))
+
+    assert repository.text(SHOP) == OLD
+
+
+def test_the_edit_stands_where_it_cannot_be_rendered() -> None:
+    """
+    A remote base is told of; with `rendered-proof: required` nothing is committed.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+    renderer = FakeKustomize(failure=Rendering(failure="it is remote", here=True))
+
+    with pytest.raises(RenderError):
+        run(repository, replace(REQUEST, proof_required=True), renderer=renderer)
+    assert repository.text(SHOP) == OLD
+    result = run(repository, renderer=renderer)
+
+    assert repository.text(SHOP) == NEW
+    assert result.unproved == ("apps/shop could not be rendered here, because it is remote.",)
 
 
 def test_shows_the_notices_of_an_edit_once() -> None:
