@@ -122,16 +122,16 @@ class _Gathering:
             link = next((way for way in ways if self._modes.get(way) == _LINK), None)
             if link is None:
                 return path
-            if link not in self._links:
-                written = self._tree.contents(self._head, [link])[link].decode(errors="replace")
-                if _joined(_parent(link), written) is None:
-                    return None
-                self._links[link] = written
-            followed = _joined(_parent(link), self._links[link] + path[len(link) :])
-            if followed is None:
+            written = self._links.get(link) or self._read(link)
+            target = _joined(_parent(link), written)
+            if target is None:
                 return None
-            path = followed
+            self._links[link] = written
+            path = f"{target}{path[len(link) :]}".lstrip("/")
         return None
+
+    def _read(self, link: str) -> str:
+        return self._tree.contents(self._head, [link])[link].decode(errors="replace")
 
     def _reached(self, root: str) -> frozenset[PurePosixPath]:
         seen, waiting = set[str](), [root]
@@ -181,9 +181,9 @@ def _in_structure(value: object, *, top: bool = False) -> Iterator[str]:
 def _paths(value: object) -> Iterator[str]:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str):
-            yield item.rpartition("=")[2]  # `key=path`
-        else:
-            yield from _in_structure(item)
+            yield item
+            if "=" in item:  # `files` may say under which key
+                yield item.partition("=")[2]
 
 
 def loaded(text: str) -> list[Any]:

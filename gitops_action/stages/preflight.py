@@ -102,8 +102,9 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
         proof = prove_rendered(
             edits, tree=gitops, head=head, renderer=renderer, required=request.proof_required
         )
-        for reason in proof.unproved:
-            log.say(reason)
+        proved = "What is rendered asks for the new image, and is otherwise the same."
+        for line in proof.unproved or (proved,):
+            log.say(line)
         for edit in edits:
             log.say(f"{edit.path} asks for {edit.edit.previous or 'no image yet'}.")
         log.say(f"{request.branch} may be pushed to, as far as its rules can be asked beforehand.")

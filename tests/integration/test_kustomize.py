@@ -186,7 +186,8 @@ openapi:
         "overlay/inner.yaml": "kind: Pod\napiVersion: v1\nmetadata:\n  name: shop\n"
         "  labels: {inner: yes1}\n",
         "overlay/replacement.yaml": "source: {kind: Pod, name: shop, fieldPath: metadata.name}\n"
-        "targets:\n- select: {kind: Pod}\n  fieldPaths: [metadata.labels.patched]\n  options: {create: true}\n",
+        "targets:\n- select: {kind: Pod}\n  fieldPaths: [metadata.labels.patched]\n"
+        "  options: {create: true}\n",
         "overlay/prefix.yaml": "apiVersion: builtin\nkind: PrefixTransformer\nmetadata:\n"
         "  name: p\nprefix: x-\nfieldSpecs:\n- path: metadata/name\n",
         "overlay/generators/kustomization.yaml": "resources: [generator.yaml]\n",

@@ -54,6 +54,8 @@ def test_everything_is_asked_and_nothing_written(world: World) -> None:
     assert world.registry.tags == {}
     assert "overlays/dev/kustomization.yaml asks for ghcr.io/acme/shop:0000000." in world.log.lines
     assert "shop follows main at overlays/dev." in world.log.lines
+    proved = "What is rendered asks for the new image, and is otherwise the same."
+    assert proved in world.log.lines
 
 
 def test_a_wrong_password_is_found(world: World) -> None:

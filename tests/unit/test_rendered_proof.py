@@ -331,7 +331,7 @@ def test_only_what_is_named_is_read() -> None:
     A large repository costs no more than the kustomization that is promoted.
     """
     files = {
-        "dev/kustomization.yaml": "Resources: [../base, ./pod.yaml, gone.yaml, 7]\n"
+        "dev/kustomization.yaml": "Resources: [../base, ../mid, ./pod.yaml, gone.yaml, 7]\n"
         "patches: [{path: p.yaml}, {patch: 'a: b'}]\n"
         "configMapGenerator: [{name: c, files: [k=data/f]}]\n",
         "dev/pod.yaml": "resources: [other.yaml]\n",
@@ -343,6 +343,7 @@ def test_only_what_is_named_is_read() -> None:
         "base/u.yaml": "paths: [v.yaml]\n---\n- 1\n",
         "base/v.yaml": "",
         "base/readme.md": "",
+        "mid/kustomization.yml": "bases: [../base]\n",
     }
 
     found = gathered(files, "dev/kustomization.yaml")
@@ -353,6 +354,7 @@ def test_only_what_is_named_is_read() -> None:
     assert found.uses[PurePosixPath("dev/kustomization.yaml")] == {
         PurePosixPath("dev/kustomization.yaml"),
         PurePosixPath("base/Kustomization"),
+        PurePosixPath("mid/kustomization.yml"),
     }
 
 
