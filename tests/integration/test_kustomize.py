@@ -16,7 +16,7 @@ from gitops_action.adapters.git import GitOpsClone
 from gitops_action.adapters.isolation import can_isolate
 from gitops_action.adapters.kustomize import RENDER_USER, Kustomize
 from gitops_action.adapters.process import Processes
-from gitops_action.errors import CancelledError, EntryError, ProofError, RenderError
+from gitops_action.errors import CancelledError, EntryError, GitOpsError, ProofError, RenderError
 from gitops_action.kustomization import RenderedProof, plan_edits, prove_rendered
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.rendering import Sources
@@ -410,6 +410,31 @@ def test_a_base_is_rendered_as_well(place: Place) -> None:
     ]
 
 
+def test_a_server_that_filters_nothing_serves_as_well(place: Place) -> None:
+    """
+    Where no object is given by its name, the clone is complete.
+    """
+    place.server.create(NAME, {"README.md": "hello\n"})
+    for key in ("allowFilter", "allowAnySHA1InWant"):
+        place.server.git(NAME, "config", f"uploadpack.{key}", "false")
+
+    proof = place.prove({**BASE, "overlay/kustomization.yaml": OVERLAY})
+
+    assert len(changed_lines(proof)) == 2
+
+
+def test_a_server_that_is_gone_meanwhile_is_explained(place: Place) -> None:
+    """
+    A blob that cannot be had is the GitOps repository's failure, and not the kustomization's.
+    """
+    place.server.create(NAME, {"README.md": "hello\n", **BASE})
+    head = place.clone.head("main")
+    place.server.failures += [503] * 9
+
+    with pytest.raises(GitOpsError):
+        place.clone.contents(head, ["base/pod.yaml"])
+
+
 def test_the_same_sources_are_rendered_once(place: Place) -> None:
     """
     A lost race costs no second rendering where nothing that is rendered has changed.
@@ -497,7 +522,7 @@ def test_kustomize_runs_as_another_user() -> None:
     ("script", "reason"),
     [
         ("exec sleep 60", "it took longer than 0 s"),
-        ("exec yes", "it renders more than 32 MiB, or a line of more than 1 MiB"),
+        ("exec yes $(printf %0999d)", "it renders more than 32 MiB, or a line of more than 1 MiB"),
         ("exec cat /dev/zero", "it renders more than 32 MiB, or a line of more than 1 MiB"),
         ("exit 3", "kustomize ended with 3"),
     ],
