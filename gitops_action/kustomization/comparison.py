@@ -18,6 +18,8 @@ _NAMED_IMAGE = re.compile(
     r"^[ -]*(?:image|reference): [\"']?([A-Za-z0-9][^\s\"'{}]*)[\"']?$", re.MULTILINE
 )
 _SCHEMA = "kind: CustomResourceDefinition"
+_HASHED_KINDS = ("ConfigMap/", "Secret/")
+_HASHED = re.compile(r"(.+)-[a-z0-9]{10}")
 _MOST_SHOWN = 5
 
 _Path = tuple[str | int, ...]
@@ -59,6 +61,7 @@ def compare(before: str, after: str, *, expected: Collection[str], folder: str) 
     images = [one for one in changes if isinstance(one.new, str) and one.new in expected]
     others = [one for one in changes if one not in images]
     parts = {pair for change in images for pair in _parts(str(change.old), str(change.new))}
+    parts |= {pair for change in others for pair in _renamed(change)}
     odd = [change.place for change in others if not _follows(change, parts)]
     if odd:
         raise _unproved(folder, odd)
@@ -157,6 +160,17 @@ def _parts(old: str, new: str) -> Iterator[tuple[str, str]]:
     for left, right in zip(_split(old), _split(new), strict=True):
         if left and right and left != right:
             yield left, right
+
+
+def _renamed(change: _Change) -> Iterator[tuple[str, str]]:
+    """The new name of a ConfigMap or Secret whose content follows: its end is the content's hash.
+
+    The content is looked at as any other change.
+    """
+    if change.path == ("metadata", "name") and change.place.startswith(_HASHED_KINDS):
+        old, new = (_HASHED.fullmatch(str(name)) for name in (change.old, change.new))
+        if old and new and old[1] == new[1]:
+            yield str(change.old), str(change.new)
 
 
 def _split(reference: str) -> tuple[str, str, str]:

@@ -145,7 +145,7 @@ class _Gathering:
 
 def _references(content: bytes) -> Iterator[tuple[str, bool]]:
     """Find the paths in a text, and whether each names the configuration of a plugin."""
-    for document in loaded(content.decode(errors="replace")):
+    for document in loaded(content.decode("utf-8-sig", errors="replace")):
         if not isinstance(document, dict):
             continue
         yield from ((path, False) for path in _in_structure(document, top=True))

@@ -346,7 +346,18 @@ def test_what_depends_on_the_image_may_follow_it_and_nothing_more(place: Place) 
     assert "+    version: v2" in changed_lines(proof)
     assert proof.notices == ("overlay: Pod/shop: metadata.labels.version follows the image.",)
 
-    odd = OVERLAY + "configMapGenerator:\n- name: a\n  files: [kustomization.yaml]\n"
+    hashed = (
+        "  - select: {kind: ConfigMap}\n    fieldPaths: [data.version]\n"
+        "configMapGenerator:\n- name: settings\n  literals: [version=unknown]\n"
+        "patches:\n- patch: |\n    apiVersion: v1\n    kind: Pod\n    metadata: {name: shop}\n"
+        "    spec:\n      volumes: [{name: a, configMap: {name: settings}}]\n"
+    )
+
+    proof = place.prove({"overlay/kustomization.yaml": OVERLAY + follows + hashed})
+
+    assert "overlay: Pod/shop: spec.volumes.0.configMap.name follows the image." in proof.notices
+
+    odd = OVERLAY + follows.replace("delimiter: ':'", "delimiter: v")
     with pytest.raises(ProofError, match="would change more than the image"):
         place.prove({"overlay/kustomization.yaml": odd})
 

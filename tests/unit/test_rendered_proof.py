@@ -96,6 +96,23 @@ def test_any_other_change_is_an_error(change: Callable[[str], str], said: str) -
     assert "Nothing was committed" in caught.value.message
 
 
+def test_a_name_with_the_hash_of_what_follows_may_change() -> None:
+    """
+    A ConfigMap that holds the tag gets another name, and its users with it; only its end differs.
+    """
+    text = "kind: ConfigMap\nmetadata:\n  name: {}\ndata:\n  image: {}\n---\n"
+    before, after = (
+        f"{text.format(name, tag)}{FIXED.replace('{tag}', tag)}      - configMap: {name}\n"
+        for name, tag in (("c-aaaaaaaaaa", "v1"), ("c-bbbbbbbbbb", "v2"))
+    )
+
+    compared = compare(before, after, expected={NEW}, folder="dev")
+
+    assert len(compared.derived) == 3
+    with pytest.raises(ProofError, match=r"ConfigMap/d-bbbbbbbbbb: metadata\.name"):
+        compare(before, after.replace("c-bbb", "d-bbb"), expected={NEW}, folder="dev")
+
+
 def test_a_secret_is_not_shown() -> None:
     """
     The summary never has a secret's lines, not as context either.
