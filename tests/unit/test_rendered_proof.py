@@ -350,7 +350,7 @@ def test_only_what_is_named_is_read() -> None:
     files = {
         "dev/kustomization.yaml": "Resources: [../base, ../mid, ./pod.yaml, gone.yaml, 7]\n"
         "patches: [{path: p.yaml}, {patch: 'a: b'}]\n"
-        "configMapGenerator: [{name: c, files: [k=data/f]}]\n",
+        "configMapGenerator: [{name: c, files: [k=data/f, 7]}]\n",
         "dev/pod.yaml": "resources: [other.yaml]\n",
         "dev/other.yaml": "",
         "dev/p.yaml": "",
