@@ -8,6 +8,7 @@ ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS="-trimpath -buildvcs=false"
 # One layer each, slowest first: a new pin compiles that program and those below it.
 RUN GOBIN=/programs go install -ldflags="-s -w" github.com/docker/buildx/cmd/buildx@v0.38.2
 RUN GOBIN=/programs go install -ldflags="-s -w" github.com/google/ko@v0.19.1
+RUN GOBIN=/programs go install -ldflags="-s -w" sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 RUN GOBIN=/programs go install -ldflags="-s -w" github.com/google/go-containerregistry/cmd/crane@v0.22.1
 # Go's own tests and documents are 40 MB that no build reads.
 RUN rm -rf /usr/local/go/test /usr/local/go/doc /usr/local/go/api /usr/local/go/misc
@@ -30,7 +31,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates docker-cli git python3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=programs /usr/local/go /usr/local/go
-COPY --from=programs /programs/ko /programs/crane /usr/local/bin/
+COPY --from=programs /programs/ko /programs/crane /programs/kustomize /usr/local/bin/
 COPY --from=programs /programs/buildx /usr/libexec/docker/cli-plugins/docker-buildx
 COPY --from=packages /usr/local/lib/python3.13 /usr/local/lib/python3.13
 COPY action.yml entrypoint.py /opt/gitops-action/

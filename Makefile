@@ -10,11 +10,12 @@ export GITOPS_ACTION_CACHE
 # The versions that the image ships (Dockerfile); a contract test compares them.
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 KO := github.com/google/ko@v0.19.1
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 # Each set of versions has a folder of its own, so that two checkouts can share the cache.
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
-BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
@@ -72,9 +73,9 @@ $(PYTHON_READY):
 	@touch $@
 
 $(GO_READY):
-	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
+	@echo "== building crane, ko, kustomize and actionlint into $(BIN) (about 2 min on two cores, once)"
 	@mkdir -p $(BIN)
-	@for program in $(CRANE) $(KO) $(ACTIONLINT); do \
+	@for program in $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT); do \
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
 

@@ -33,6 +33,7 @@ from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
 from gitops_action.adapters.ko import Ko
+from gitops_action.adapters.kustomize import RENDER_USER, Kustomize
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.adapters.runner import Runner
@@ -224,7 +225,11 @@ def _systems(
         verify=not inputs.argocd_insecure,
         proxies=place.base,
     )
-    with _verify_folder() as verify, _build_folder() as (builds, user):
+    with (
+        _verify_folder() as verify,
+        _folder_of(BUILD_USER) as (builds, builder),
+        _folder_of(RENDER_USER) as (renderings, renderer),
+    ):
         yield Systems(
             go=Go(
                 processes,
@@ -246,7 +251,7 @@ def _systems(
                 workspace=place.workspace,
                 private=builds,
                 credentials=credentials,
-                user=user,
+                user=builder,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
@@ -257,6 +262,12 @@ def _systems(
                 directory=place.folder("gitops"),
                 cancellation=cancellation,
                 env=place.base,
+            ),
+            kustomize=Kustomize(
+                processes,
+                place=renderings,
+                path=place.base["PATH"],
+                user=renderer,
             ),
             argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
             cancellation=cancellation,
@@ -279,12 +290,12 @@ def _verify_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _build_folder() -> Iterator[tuple[Path, int | None]]:
-    """A folder for ko and the user whose it will be: in the image not ours, else None."""
+def _folder_of(user: int) -> Iterator[tuple[Path, int | None]]:
+    """A folder for what runs as another user in the image, and as the caller (None) elsewhere."""
     isolated = os.geteuid() == 0 and VERIFY.is_dir()
-    folder = Path(tempfile.mkdtemp(prefix="ko-", dir=VERIFY if isolated else None))
+    folder = Path(tempfile.mkdtemp(prefix="gitops-action-", dir=VERIFY if isolated else None))
     try:
-        yield folder, BUILD_USER if isolated else None
+        yield folder, user if isolated else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -64,6 +64,12 @@ class EntryError(ActionError):
     code = "kustomization-entry"
 
 
+class RenderError(ActionError):
+    """`rendered-proof` is `required`, and a kustomization could not be rendered."""
+
+    code = "not-rendered"
+
+
 class ApplicationError(ActionError):
     """An Argo CD Application does not exist, or does not follow what is promoted."""
 

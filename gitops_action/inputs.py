@@ -31,6 +31,7 @@ _BOOLEANS = {
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
 _BUILDERS = ("auto", "docker", "ko")
+_PROOFS = {"when-possible": False, "required": True}
 
 
 def _text(raw: str) -> str:
@@ -129,6 +130,13 @@ def _builder(raw: str) -> str:
     return raw
 
 
+def _rendered_proof(raw: str) -> bool:
+    """Parse `rendered-proof`; true stands for `required`."""
+    if raw not in _PROOFS:
+        raise ValueError(f"must be one of `{'`, `'.join(_PROOFS)}`, got {raw!r}")
+    return _PROOFS[raw]
+
+
 def _certificates(raw: str) -> str:
     if raw and "-----BEGIN CERTIFICATE-----" not in raw:
         raise ValueError("must hold PEM certificates (`-----BEGIN CERTIFICATE-----`)")
@@ -168,6 +176,7 @@ class Inputs:
     registry_password: Annotated[Secret, Secret]
     kustomizations: Annotated[tuple[PurePosixPath, ...], _paths]
     kustomize_name: Annotated[str, _text]
+    rendered_proof: Annotated[bool, _rendered_proof]
     gitops_repository: Annotated[str, _text]
     gitops_branch: Annotated[str, _text]
     gitops_token: Annotated[Secret, Secret]

@@ -15,7 +15,9 @@ from gitops_action.errors import (
     KustomizationError,
     ProofError,
     RegistryError,
+    RenderError,
 )
+from gitops_action.kustomization import Renderer
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import Annotation, HeldLog, Level, Log
 from gitops_action.model.stage import Stage
@@ -78,6 +80,7 @@ class Systems:
     ko: Builder
     registry: Registry
     gitops: GitOps
+    kustomize: Renderer
     argocd: ArgoCD
     cancellation: Cancellation
     chance: Callable[[], float]
@@ -97,7 +100,9 @@ def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
                 _builder(systems, built).discard(built)
         _promote_and_sync(progress, systems)
     except ActionError as error:
-        if plan.elsewhere and isinstance(error, KustomizationError | EntryError | ProofError):
+        if plan.elsewhere and isinstance(
+            error, KustomizationError | EntryError | ProofError | RenderError
+        ):
             # An annotation would point to a file of this repository.
             error.location = None
         return progress.outcome(error)
@@ -149,6 +154,7 @@ def _preflight(request: PreflightRequest, systems: Systems, log: Log) -> Preflig
         registry=systems.registry,
         gitops=systems.gitops,
         argocd=systems.argocd,
+        renderer=systems.kustomize,
         clock=systems.cancellation,
         log=log,
     )
@@ -218,6 +224,7 @@ def _promote_and_sync(progress: Progress, systems: Systems) -> None:
             promotion,
             image,
             repository=systems.gitops,
+            renderer=systems.kustomize,
             clock=systems.cancellation,
             chance=systems.chance,
             log=log,

@@ -34,7 +34,10 @@ _FINDINGS = 50
 
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
-    parts = (_headline, _failure, _findings, _facts, _applications, _resources, _diff, _stages)
+    parts = (
+        *(_headline, _failure, _findings, _facts, _applications, _resources),
+        *(_diff, _rendered, _stages),
+    )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
 
 
@@ -132,9 +135,25 @@ def _facts(outcome: Outcome) -> Iterator[str]:
 def _diff(outcome: Outcome) -> Iterator[str]:
     if outcome.promote is None or not outcome.promote.diff:
         return
-    lines = outcome.promote.diff.splitlines()
     yield "### Change in the GitOps repository"
     yield ""
+    yield from _shortened(outcome.promote.diff)
+
+
+def _rendered(outcome: Outcome) -> Iterator[str]:
+    if outcome.promote is None:
+        return
+    for reason in outcome.promote.unproved:
+        yield f"> Not proved by rendering: {_text(reason)}"
+        yield ""
+    if outcome.promote.rendered_diff:
+        yield "### Change in what Kustomize renders"
+        yield ""
+        yield from _shortened(outcome.promote.rendered_diff)
+
+
+def _shortened(diff: str) -> Iterator[str]:
+    lines = diff.splitlines()
     yield from _fenced("\n".join(lines[:_DIFF_LINES]), language="diff")
     if len(lines) > _DIFF_LINES:
         yield f"and {len(lines) - _DIFF_LINES} more lines"

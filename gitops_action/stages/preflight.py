@@ -7,7 +7,15 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
-from gitops_action.kustomization import FileEdit, Tree, kustomizations_below, plan_edits
+from gitops_action.kustomization import (
+    FileEdit,
+    Renderer,
+    Snapshot,
+    Tree,
+    kustomizations_below,
+    plan_edits,
+    prove_rendered,
+)
 from gitops_action.model.argocd import Application, same_repository
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import Log
@@ -34,6 +42,7 @@ class PreflightRequest:
     branch: str
     kustomizations: tuple[PurePosixPath, ...]
     entry: str
+    proof_required: bool
     applications: tuple[ApplicationName, ...]
 
 
@@ -49,7 +58,7 @@ class Registry(Protocol):
         """Raise RegistryError or RegistryLoginError where the registry refuses us."""
 
 
-class GitOps(Tree, Protocol):
+class GitOps(Snapshot, Protocol):
     def head(self, branch: str) -> CommitSha: ...
 
     def default_branch(self) -> str: ...
@@ -74,6 +83,7 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
     registry: Registry,
     gitops: GitOps,
     argocd: ArgoCD,
+    renderer: Renderer,
     clock: Clock,
     log: Log,
 ) -> PreflightResult:
@@ -89,6 +99,12 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
         head = gitops.head(request.branch)
         edits = _edits(request, request.image, head, gitops)
         gitops.check_push(request.branch)
+        proof = prove_rendered(
+            edits, tree=gitops, head=head, renderer=renderer, required=request.proof_required
+        )
+        proved = "What is rendered asks for the new image, and is otherwise the same."
+        for line in proof.unproved or (proved,):
+            log.say(line)
         for edit in edits:
             log.say(f"{edit.path} asks for {edit.edit.previous or 'no image yet'}.")
         log.say(f"{request.branch} may be pushed to, as far as its rules can be asked beforehand.")

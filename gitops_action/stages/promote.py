@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ConflictError
-from gitops_action.kustomization import FileEdit, Tree, plan_edits
+from gitops_action.kustomization import (
+    FileEdit,
+    RenderedProof,
+    Renderer,
+    Snapshot,
+    plan_edits,
+    prove_rendered,
+)
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 from gitops_action.model.log import Annotation, Level
 
@@ -34,7 +41,8 @@ class PromoteRequest:
     `kustomizations` are files or folders relative to the GitOps repository's root; `entry` is the
     `name` of the entry in `images`, empty for the one that names our image. `subject` and
     `trailers` are the commit message but for the trailer `Image`, which needs the digest.
-    `deadline_seconds` is how long races for the branch may be lost.
+    `deadline_seconds` is how long races for the branch may be lost; with `proof_required` what
+    cannot be rendered is not promoted.
     """
 
     branch: str
@@ -43,6 +51,7 @@ class PromoteRequest:
     subject: str
     trailers: Mapping[str, str]
     deadline_seconds: float
+    proof_required: bool = False
     author: Identity = GITHUB_ACTIONS
 
 
@@ -52,7 +61,8 @@ class PromoteResult:
 
     `revision` is our commit, or the head at which nothing had to change; `previous` is the image
     reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
-    all kustomizations that ask for the image.
+    all kustomizations that ask for the image; `rendered_diff` is what changes in the manifests
+    that they render, `unproved` says of each that could not be rendered why.
     """
 
     revision: CommitSha
@@ -60,9 +70,11 @@ class PromoteResult:
     previous: str
     diff: str
     files: tuple[PurePosixPath, ...]
+    rendered_diff: str = ""
+    unproved: tuple[str, ...] = ()
 
 
-class GitOpsRepository(Tree, Protocol):
+class GitOpsRepository(Snapshot, Protocol):
     """The GitOps repository: branches that can be read, and moved by compare-and-swap."""
 
     def head(self, branch: str) -> CommitSha:
@@ -96,14 +108,15 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     image: ImageReference,
     *,
     repository: GitOpsRepository,
+    renderer: Renderer,
     clock: Clock,
     log: Log,
     chance: Callable[[], float] = random.random,
 ) -> PromoteResult:
     """Commit and push the edit; `chance` gives numbers from 0 to 1, as `random.random` does.
 
-    Raises KustomizationError, EntryError and ProofError before anything is written, ConflictError
-    when every race was lost until the deadline, and what the repository raises.
+    Raises KustomizationError, EntryError, ProofError and RenderError before anything is written,
+    ConflictError when every race was lost until the deadline, and what the repository raises.
     """
     deadline = clock.monotonic() + request.deadline_seconds
     message = commit_message(request, image)
@@ -111,12 +124,16 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     while True:
         head = repository.head(request.branch)
         edits = _plan(request, image, repository, head)
+        # After a lost race too: the renderer knows what it has rendered before.
+        proof = prove_rendered(
+            edits, tree=repository, head=head, renderer=renderer, required=request.proof_required
+        )
         files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
         if not files:
-            return _result(head, edits, log)
+            return _result(head, edits, proof, log)
         commit = repository.commit(head, files, message, request.author)
         if repository.push(commit, head, request.branch):
-            return _result(commit, edits, log)
+            return _result(commit, edits, proof, log)
         attempts += 1
         delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)
         if clock.monotonic() + delay > deadline:
@@ -140,16 +157,22 @@ def _plan(
     )
 
 
-def _result(revision: CommitSha, edits: tuple[FileEdit, ...], log: Log) -> PromoteResult:
+def _result(
+    revision: CommitSha, edits: tuple[FileEdit, ...], proof: RenderedProof, log: Log
+) -> PromoteResult:
     for file in edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
+    for notice in (*proof.notices, *proof.unproved):
+        log.annotate(Annotation(Level.NOTICE, notice))
     return PromoteResult(
         revision=revision,
         changed=any(file.edit.changed for file in edits),
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed),
         files=tuple(file.path for file in edits),
+        rendered_diff=proof.diff,
+        unproved=proof.unproved,
     )
 
 

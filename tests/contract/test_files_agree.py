@@ -103,12 +103,12 @@ def test_codes_of_failures_are_unique() -> None:
     assert len(codes) == len(set(codes))
 
 
-@pytest.mark.parametrize("program", ["CRANE", "KO"])
+@pytest.mark.parametrize("program", ["CRANE", "KO", "KUSTOMIZE"])
 def test_the_tests_use_the_programs_of_the_image(program: str) -> None:
     """
     What was tested is what is shipped.
     """
-    found = re.search(rf"^{program} := .*/(\w+)@(v[0-9.]+)$", MAKEFILE, re.MULTILINE)
+    found = re.search(rf"^{program} := .*/(\w+(?:/v\d+)?)@(v[0-9.]+)$", MAKEFILE, re.MULTILINE)
 
     assert found
     assert re.search(rf"/{found[1]}@{found[2]}\b", DOCKERFILE)

@@ -11,7 +11,7 @@ from gitops_action.errors import GitOpsError
 from gitops_action.model.source import CommitSha
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from gitops_action.model.identity import Identity
 
@@ -37,6 +37,7 @@ class FakeGitOpsRepository:
     races: list[Callable[[FakeGitOpsRepository], None]] = field(default_factory=list)
     commits: dict[CommitSha, FakeCommit] = field(default_factory=dict)
     pushed: list[CommitSha] = field(default_factory=list)
+    links: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         first = {PurePosixPath(path): text.encode() for path, text in self.files.items()}
@@ -59,6 +60,15 @@ class FakeGitOpsRepository:
         return tuple(
             dict.fromkeys(path.parts[0] + ("/" if len(path.parts) > 1 else "") for path in below)
         )
+
+    def modes(self, head: CommitSha) -> Mapping[str, str]:
+        return {
+            str(path): "120000" if str(path) in self.links else "100644"
+            for path in self.commits[head].files
+        }
+
+    def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
+        return {path: self.commits[head].files[PurePosixPath(path)] for path in paths}
 
     def commit(
         self,

@@ -13,6 +13,7 @@ from tests.fakes.argocd_memory import MemoryApplication
 from tests.fakes.builders import FakeBuilder, FakeRegistry
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
+from tests.fakes.kustomize import FakeKustomize
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
 OVERLAY = "overlays/dev/kustomization.yaml"
@@ -85,6 +86,7 @@ class World:
             }
         )
     )
+    kustomize: FakeKustomize = field(default_factory=FakeKustomize)
     cancellation: FakeCancellation = field(default_factory=FakeCancellation)
     log: MemoryLog = field(default_factory=MemoryLog)
 
@@ -111,6 +113,7 @@ class World:
             ko=self.ko,
             registry=self.registry,
             gitops=self.gitops,
+            kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
             cancellation=self.cancellation,
             chance=lambda: 0.5,

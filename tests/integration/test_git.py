@@ -35,8 +35,9 @@ from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
+from tests.fakes.kustomize import FakeKustomize
 from tests.systems.git_server import PROTECTED_BRANCH, RULE_VIOLATION, GitServer
-from tests.systems.recorder import Recorder
+from tests.systems.recorder import Child, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,7 @@ def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResu
         request,
         image,
         repository=clone,
+        renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),
         chance=random.Random(name).random,
@@ -586,20 +588,25 @@ def test_no_child_sees_what_it_does_not_need(place: Place, monkeypatch: pytest.M
     commands = {"clone", "fetch", "push", "ls-remote", "cat-file"}
 
     children = [child for child in recorder.children() if "-C" in child.argv]
-    talking = {child.argv[3] for child in children if _sees_token(place, child.environment)}
+    talking = {_command(child) for child in children if _sees_token(place, child.environment)}
 
     assert talking == commands
-    assert {child.argv[3] for child in children} > commands
+    assert {_command(child) for child in children} > commands
     for child in children:
         assert place.server.token not in " ".join(child.argv)
         assert child.environment["GIT_ALLOW_PROTOCOL"] == (
-            "file:http:https" if child.argv[3] in commands else "none"
+            "file:http:https" if _command(child) in commands else "none"
         )
         assert {name for name in child.environment if not name.startswith("GIT_CONFIG_")} == {
             *("PATH", "HOME", "LANGUAGE", "LC_ALL", "https_proxy", "GIT_ALLOW_PROTOCOL"),
             *("GIT_ASKPASS", "GIT_LITERAL_PATHSPECS", "GIT_TERMINAL_PROMPT"),
             *(name for name in child.environment if name.startswith(("GIT_AUTHOR", "GIT_COMM"))),
         }
+
+
+def _command(child: Child) -> str:
+    """`git -C place [-c setting] command ...`."""
+    return child.argv[5] if child.argv[3] == "-c" else child.argv[3]
 
 
 def _sees_token(place: Place, environment: dict[str, str]) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SCRIPT = """#!/bin/sh
 file="{folder}/record.$$"
 printf '%s\\0' "$0" "$@" > "$file.argv"
-cat /proc/$$/environ > "$file.environ"
+/bin/cat /proc/$$/environ > "$file.environ"
 exec {program} "$@"
 """
 

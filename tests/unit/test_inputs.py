@@ -68,6 +68,7 @@ def test_values_are_parsed_into_types() -> None:
         ("wait-timeout", "0m", "`90s`, `15m` or `1h`"),
         ("wait-for", "ready", "`synced`, `healthy`, `nothing`"),
         ("builder", "kaniko", "`auto`, `docker`, `ko`"),
+        ("rendered-proof", "always", "`when-possible`, `required`"),
         ("argocd-insecure", "yes", "`true` or `false`"),
         ("argocd-server", "ftp://argocd.example.com", "https://argocd.example.com"),
         ("argocd-server", "https://user:pass@argocd.example.com", "https://argocd.example.com"),

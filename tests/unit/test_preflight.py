@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gitops_action.errors import ActionError, ArgoCDUnavailableError, RegistryLoginError
+from gitops_action.errors import (
+    ActionError,
+    ArgoCDUnavailableError,
+    EntryError,
+    RegistryLoginError,
+    RenderError,
+)
 from gitops_action.model.argocd import Application
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.rendering import Rendering
 from gitops_action.plan import make_plan
 from gitops_action.stages.preflight import PreflightResult, preflight
 from tests.fakes.runs import context_of, everything
@@ -28,6 +35,7 @@ def _preflight(world: World, **given: str) -> PreflightResult:
         registry=systems.registry,
         gitops=systems.gitops,
         argocd=systems.argocd,
+        renderer=systems.kustomize,
         clock=world.cancellation,
         log=world.log,
     )
@@ -46,6 +54,8 @@ def test_everything_is_asked_and_nothing_written(world: World) -> None:
     assert world.registry.tags == {}
     assert "overlays/dev/kustomization.yaml asks for ghcr.io/acme/shop:0000000." in world.log.lines
     assert "shop follows main at overlays/dev." in world.log.lines
+    proved = "What is rendered asks for the new image, and is otherwise the same."
+    assert proved in world.log.lines
 
 
 def test_a_wrong_password_is_found(world: World) -> None:
@@ -126,6 +136,30 @@ def test_an_application_may_use_the_promoted_kustomization_from_afar(world: Worl
     assert _preflight(world, kustomizations="base").checks == 4
 
 
+def test_a_name_that_no_container_has_is_found(world: World) -> None:
+    """
+    The entry that changes nothing is told while the tests still run.
+    """
+    world.kustomize.unused = {"shop"}
+
+    with pytest.raises(EntryError, match="No container that overlays/dev renders"):
+        _preflight(world)
+
+
+def test_what_cannot_be_rendered_is_told_or_refused(world: World) -> None:
+    """
+    `rendered-proof: required` fails before anything is pushed.
+    """
+    world.kustomize.failure = Rendering(failure="it needs a plugin", here=True)
+
+    _preflight(world)
+
+    said = "overlays/dev could not be rendered here, because it needs a plugin."
+    assert said in world.log.lines
+    with pytest.raises(RenderError):
+        _preflight(world, rendered_proof="required")
+
+
 @pytest.mark.parametrize(("seconds", "found"), [(2.5, True), (5.0, False)])
 def test_argocd_may_blink(world: World, seconds: float, *, found: bool) -> None:
     """
@@ -148,6 +182,7 @@ def test_argocd_may_blink(world: World, seconds: float, *, found: bool) -> None:
             registry=systems.registry,
             gitops=systems.gitops,
             argocd=argocd,
+            renderer=systems.kustomize,
             clock=world.cancellation,
             log=world.log,
         )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_action.errors import ConflictError, KustomizationError
+from gitops_action.errors import ConflictError, EntryError, KustomizationError, RenderError
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.rendering import Rendering
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
 from tests.fakes.gitops import FakeGitOpsRepository
+from tests.fakes.kustomize import FakeKustomize
 
 if TYPE_CHECKING:
     from gitops_action.model.log import Annotation
@@ -62,11 +64,13 @@ def run(
     repository: FakeGitOpsRepository,
     request: PromoteRequest = REQUEST,
     clock: FakeClock | None = None,
+    renderer: FakeKustomize | None = None,
 ) -> PromoteResult:
     return promote(
         request,
         IMAGE,
         repository=repository,
+        renderer=renderer or FakeKustomize(),
         clock=clock or FakeClock(),
         log=HeldLog(),
         chance=lambda: 1.0,
@@ -84,7 +88,7 @@ def test_commits_the_new_tag_to_the_branch() -> None:
 
     assert repository.text(SHOP) == NEW
     assert repository.commits[repository.tip].parent == before
-    assert result == PromoteResult(
+    assert replace(result, rendered_diff="") == PromoteResult(
         revision=repository.tip,
         changed=True,
         previous="ghcr.io/acme/shop:v1",
@@ -222,6 +226,44 @@ def test_commits_nothing_when_one_kustomization_cannot_be_edited() -> None:
     assert repository.text(SHOP) == OLD
 
 
+def test_shows_what_changes_in_what_is_rendered() -> None:
+    """
+    The summary has the lines that Argo CD will apply.
+    """
+    result = run(FakeGitOpsRepository({SHOP: OLD}))
+
+    assert "-      - image: ghcr.io/acme/shop:v1\n" in result.rendered_diff
+    assert "+      - image: ghcr.io/acme/shop:v2\n" in result.rendered_diff
+
+
+def test_commits_nothing_that_no_container_uses() -> None:
+    """
+    A green run is never one whose image nobody runs.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+
+    with pytest.raises(EntryError):
+        run(repository, renderer=FakeKustomize(unused={"ghcr.io/acme/shop"}))
+
+    assert repository.text(SHOP) == OLD
+
+
+def test_the_edit_stands_where_it_cannot_be_rendered() -> None:
+    """
+    A remote base is told of; with `rendered-proof: required` nothing is committed.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+    renderer = FakeKustomize(failure=Rendering(failure="it is remote", here=True))
+
+    with pytest.raises(RenderError):
+        run(repository, replace(REQUEST, proof_required=True), renderer=renderer)
+    assert repository.text(SHOP) == OLD
+    result = run(repository, renderer=renderer)
+
+    assert repository.text(SHOP) == NEW
+    assert result.unproved == ("apps/shop could not be rendered here, because it is remote.",)
+
+
 def test_shows_the_notices_of_an_edit_once() -> None:
     """
     A kept mirror is said on the run's page, and not again after each lost race.
@@ -230,7 +272,15 @@ def test_shows_the_notices_of_an_edit_once() -> None:
     repository = FakeGitOpsRepository({SHOP: mirror}, races=[lambda it: it.write("x", "")])
     log = Annotations()
 
-    promote(REQUEST, IMAGE, repository=repository, clock=FakeClock(), log=log, chance=lambda: 0.0)
+    promote(
+        REQUEST,
+        IMAGE,
+        repository=repository,
+        renderer=FakeKustomize(),
+        clock=FakeClock(),
+        log=log,
+        chance=lambda: 0.0,
+    )
 
     (note,) = log.annotations
     assert note.message == (

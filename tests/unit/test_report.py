@@ -297,3 +297,17 @@ def test_a_long_diff_and_many_findings_are_cut() -> None:
     assert "and 10 more, in the log" in text
     assert "and 100 more lines" in text
     assert "- **Before** no image" in text
+
+
+def test_the_summary_shows_what_is_rendered() -> None:
+    """
+    The lines that Argo CD will apply stand beside those of the commit.
+    """
+    promoted = replace(
+        PROMOTED, rendered_diff="-  image: a:1\n+  image: a:2\n", unproved=("dev: <no> way.",)
+    )
+
+    text = summary(replace(_healthy(), promote=promoted))
+
+    assert "### Change in what Kustomize renders\n\n```diff\n-  image: a:1\n" in text
+    assert "> Not proved by rendering: dev: &lt;no&gt; way." in text

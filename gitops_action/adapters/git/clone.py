@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.git.blobs import Blobs
 from gitops_action.adapters.git.command import Answer, Git
 from gitops_action.adapters.git.explain import explain, explain_push, is_lost_race, is_unanswered
 from gitops_action.adapters.git.history import History
@@ -44,6 +45,8 @@ class GitOpsClone:
         self._trees = Trees(self._git, self._place)
         self._history = History(self._git, directory / "history.git")
         self._heads: dict[str, CommitSha] = {}
+        self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
+        self._blobs = Blobs(self._git, self._place)
 
     def head(self, branch: str) -> CommitSha:
         """Fetch the branch's newest commit, without its files."""
@@ -86,6 +89,18 @@ class GitOpsClone:
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
         return self._trees.names(head, folder)
+
+    def modes(self, head: CommitSha) -> Mapping[str, str]:
+        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
+        return {path: mode for path, (mode, _) in self._files(head).items()}
+
+    def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
+        """Read files that are there; of a symbolic link what is written in it."""
+        files = self._files(head)
+        shas = {path: files[path][1] for path in paths}
+        blobs, answer = self._blobs.read(set(shas.values()))
+        self._require(answer)
+        return {path: blobs[sha] for path, sha in shas.items()}
 
     def commit(
         self,
@@ -164,6 +179,11 @@ class GitOpsClone:
                 hint="Name a branch: `gitops-branch: main`.",
             )
         return first.removeprefix("ref: refs/heads/")
+
+    def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
+        if self._listed is None or self._listed[0] != head:
+            self._listed = (head, self._trees.files(head))
+        return self._listed[1]
 
     def _landed(self, commit: CommitSha, branch: str, answer: Answer) -> bool:
         """Find out whether a push that got no answer arrived all the same."""

@@ -57,6 +57,15 @@ class Trees:
             for name, item in self._items(tree).items()
         )
 
+    def files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
+        """Mode and SHA of every file and symbolic link, by path."""
+        listed = _parsed(self._run("ls-tree", "-r", "-z", "--full-tree", str(head)).stdout)
+        return {
+            os.fsdecode(path): (item.mode.decode(), item.sha.decode())
+            for path, item in listed.items()
+            if item.kind == "blob"
+        }
+
     def changed(self, tree: str, files: Mapping[PurePosixPath, bytes]) -> str:
         """Make the tree that differs in these files' contents; modes are kept.
 

@@ -1,0 +1,219 @@
+"""Which files of a commit Kustomize reads when it renders a kustomization.
+
+The references are followed one level at a time, and each level is read in one go: reading a blob
+means asking the server for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gitops_action.kustomization.document import FILE_NAMES
+from gitops_action.kustomization.tree import Tree
+from gitops_action.model.rendering import Sources
+from gitops_action.model.source import CommitSha
+
+_LINK = "120000"
+_MOST_LINKS = 40  # as Linux has it
+
+# Kustomize's fields, in lower case because it compares them so: lists of paths, and structures in
+# which some keys hold paths.
+_CONFIGURED = frozenset({"generators", "transformers", "validators"})
+_LISTS = _CONFIGURED | {
+    *("resources", "bases", "components", "crds", "configurations", "patchesstrategicmerge"),
+}
+_STRUCTURES = frozenset(
+    {
+        *("patches", "patchesjson6902", "replacements", "openapi"),
+        *("configmapgenerator", "secretgenerator"),
+    }
+)
+_PATHS = frozenset({"path", "paths", "files", "env", "envs"})
+
+
+class Snapshot(Tree, Protocol):
+    """The files of a commit, all at once."""
+
+    def modes(self, head: CommitSha) -> Mapping[str, str]:
+        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
+
+    def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
+        """Read files that are there; of a symbolic link what is written in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The sources of some kustomizations, and which kustomizations each of them is made of."""
+
+    sources: Sources
+    uses: Mapping[PurePosixPath, frozenset[PurePosixPath]]
+
+
+def gather(tree: Snapshot, head: CommitSha, roots: Iterable[PurePosixPath]) -> Gathered:
+    """Follow every local reference from the kustomizations `roots`, which are files.
+
+    What a reference does not find is left out: Kustomize says it better.
+    """
+    return _Gathering(tree, head).run([str(root) for root in roots])
+
+
+class _Gathering:
+    def __init__(self, tree: Snapshot, head: CommitSha) -> None:
+        self._tree = tree
+        self._head = head
+        self._modes = tree.modes(head)
+        self._files: dict[str, bytes] = {}
+        self._links: dict[str, str] = {}
+        self._outside: dict[str, None] = {}
+        self._below: dict[str, set[str]] = {}
+
+    def run(self, roots: list[str]) -> Gathered:
+        # A file, and the folder to which its own references are relative; None for a manifest.
+        files = {root: self._resolved(root) or root for root in roots}
+        level: dict[str, str | None] = {file: _parent(root) for root, file in files.items()}
+        while level:
+            self._files |= self._tree.contents(self._head, level)
+            following: dict[str, str | None] = {}
+            for path, folder in level.items():
+                if folder is not None:
+                    following |= self._follow(path, folder)
+            level = {path: at for path, at in following.items() if path not in self._files}
+        sources = Sources(
+            {PurePosixPath(path): content for path, content in self._files.items()},
+            {PurePosixPath(path): target for path, target in self._links.items()},
+            tuple(self._outside),
+        )
+        uses = {PurePosixPath(root): self._reached(file) for root, file in files.items()}
+        return Gathered(sources, uses)
+
+    def _follow(self, path: str, folder: str) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for reference, configured in _references(self._files[path]):
+            place = _joined(folder, reference)
+            resolved = None if place is None else self._resolved(place)
+            if place is None:
+                self._outside[reference] = None
+            elif resolved is not None and resolved in self._modes:
+                found[resolved] = folder if configured else found.get(resolved)
+            elif resolved is not None:
+                for file in self._kustomizations(resolved):
+                    found[file] = resolved
+                    self._below.setdefault(path, set()).add(file)
+        return found
+
+    def _kustomizations(self, folder: str) -> Iterator[str]:
+        """The folder's kustomization; where there are several, Kustomize shall see them all."""
+        for name in FILE_NAMES:
+            file = self._resolved(_below(folder, name))
+            if file is not None and file in self._modes:
+                yield file
+
+    def _resolved(self, path: str) -> str | None:
+        """Follow the symbolic links on the way; None where one leads out, or in a circle."""
+        for _ in range(_MOST_LINKS):
+            parts = path.split("/")
+            ways = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            link = next((way for way in ways if self._modes.get(way) == _LINK), None)
+            if link is None:
+                return path
+            written = self._links.get(link) or self._read(link)
+            target = _joined(_parent(link), written)
+            if target is None:
+                return None
+            self._links[link] = written
+            path = f"{target}{path[len(link) :]}".lstrip("/")
+        return None
+
+    def _read(self, link: str) -> str:
+        return self._tree.contents(self._head, [link])[link].decode(errors="replace")
+
+    def _reached(self, root: str) -> frozenset[PurePosixPath]:
+        seen, waiting = set[str](), [root]
+        while waiting:
+            path = waiting.pop()
+            if path not in seen:
+                seen.add(path)
+                waiting += self._below.get(path, ())
+        return frozenset(PurePosixPath(path) for path in seen)
+
+
+def _references(content: bytes) -> Iterator[tuple[str, bool]]:
+    """Find the paths in a text, and whether each names the configuration of a plugin."""
+    for document in loaded(content.decode("utf-8-sig", errors="replace")):
+        if not isinstance(document, dict):
+            continue
+        yield from ((path, False) for path in _in_structure(document, top=True))
+        for key, value in document.items():
+            name = str(key).lower()
+            if name in _LISTS and isinstance(value, list):
+                yield from _in_list(value, configured=name in _CONFIGURED)
+            elif name in _STRUCTURES:
+                yield from ((path, False) for path in _in_structure(value))
+
+
+def _in_list(items: list[Any], *, configured: bool) -> Iterator[tuple[str, bool]]:
+    for item in items:
+        if isinstance(item, str) and "\n" not in item.strip():
+            yield item.strip(), configured
+        elif isinstance(item, str) and configured:
+            yield from _references(item.encode())
+
+
+def _in_structure(value: object, *, top: bool = False) -> Iterator[str]:
+    """The paths in a structure; at the `top` of a document those of its own keys only."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).lower() in _PATHS:
+                yield from _paths(inner)
+            elif not top:
+                yield from _in_structure(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _in_structure(item)
+
+
+def _paths(value: object) -> Iterator[str]:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            yield item
+            if "=" in item:  # `files` may say under which key
+                yield item.partition("=")[2]
+
+
+def loaded(text: str) -> list[Any]:
+    """The values of a text's documents; nothing where it is not YAML."""
+    yaml = YAML(typ="safe")
+    yaml.allow_duplicate_keys = True
+    try:
+        return list(yaml.load_all(text))
+    except (YAMLError, ValueError, RecursionError, AttributeError):
+        return []
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _joined(folder: str, reference: str) -> str | None:
+    """Join without touching a disk; None where the reference leads out of the repository."""
+    if reference.startswith("/"):
+        return None
+    parts = folder.split("/") if folder else []
+    for part in reference.split("/"):
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,43 @@
+"""Kustomize in memory: one Deployment whose containers have the images of `images`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from gitops_action.kustomization import FILE_NAMES
+from gitops_action.kustomization.document import parse
+from gitops_action.model.rendering import Rendering, Sources
+
+_DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  template:
+    spec:
+      containers:
+"""
+
+
+@dataclass
+class FakeKustomize:
+    """`unused` are names that no container has; `failure` is the answer to every question."""
+
+    unused: set[str] = field(default_factory=set)
+    failure: Rendering | None = None
+    rendered: list[tuple[Sources, PurePosixPath]] = field(default_factory=list)
+
+    def render(self, sources: Sources, folder: PurePosixPath) -> Rendering:
+        self.rendered.append((sources, folder))
+        if self.failure:
+            return self.failure
+        (file,) = (folder / name for name in FILE_NAMES if folder / name in sources.files)
+        containers = [
+            f"      - image: {entry.text('newName') or entry.text('name')}"
+            f":{entry.text('newTag') or 'latest'}\n"
+            for entry in parse(sources.files[file].decode()).entries
+            if entry.text("name") not in self.unused
+        ]
+        return Rendering(text=_DEPLOYMENT + "".join([*containers, "      - image: redis:7\n"]))
