@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_action.kustomization.document import FILE_NAMES
-from gitops_action.kustomization.edit import Edit, set_image
+from gitops_action.kustomization.edit import Edit, ImageChange, ImageRequest, set_image, set_images
 from gitops_action.kustomization.graph import kustomizations_below
 from gitops_action.kustomization.references import local_references
 from gitops_action.kustomization.tree import FileEdit, Tree, locate, plan_edits
@@ -12,10 +12,13 @@ __all__ = [
     "FILE_NAMES",
     "Edit",
     "FileEdit",
+    "ImageChange",
+    "ImageRequest",
     "Tree",
     "kustomizations_below",
     "local_references",
     "locate",
     "plan_edits",
     "set_image",
+    "set_images",
 ]

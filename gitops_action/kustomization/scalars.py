@@ -7,6 +7,7 @@ import re
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*/[A-Za-z0-9._/-]*")
+_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,}")
 _STARTS_AS_TEXT = re.compile(r"[A-Za-z_]|[0-9]+\.[0-9]+\.[0-9]")
 _LETTER_BUT_E = re.compile(r"[A-DF-Za-df-z]")
 _NAMED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -45,7 +46,7 @@ def written(value: str, *, quote: str | None, flow: bool) -> str:
 
 
 def _is_safe_plain(value: str, *, flow: bool) -> bool:
-    if _PATH.fullmatch(value):
+    if _PATH.fullmatch(value) or _DIGEST.fullmatch(value):
         return not (flow and ":" in value)
     folded = value.lower()
     return (

@@ -7,7 +7,13 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
-from gitops_action.kustomization import FileEdit, Tree, kustomizations_below, plan_edits
+from gitops_action.kustomization import (
+    FileEdit,
+    ImageRequest,
+    Tree,
+    kustomizations_below,
+    plan_edits,
+)
 from gitops_action.model.argocd import Application, same_repository
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import Log
@@ -120,7 +126,10 @@ def _edits(
     request: PreflightRequest, image: ImageReference, head: CommitSha, tree: Tree
 ) -> tuple[FileEdit, ...]:
     return plan_edits(
-        request.kustomizations, image=image, entry=request.entry, tree=tree, head=head
+        request.kustomizations,
+        requests=[ImageRequest(image, request.entry)],
+        tree=tree,
+        head=head,
     )
 
 

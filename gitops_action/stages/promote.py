@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ConflictError
-from gitops_action.kustomization import FileEdit, Tree, plan_edits
+from gitops_action.kustomization import FileEdit, ImageRequest, Tree, plan_edits
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 from gitops_action.model.log import Annotation, Level
 
@@ -136,7 +136,10 @@ def _plan(
     request: PromoteRequest, image: ImageReference, repository: GitOpsRepository, head: CommitSha
 ) -> tuple[FileEdit, ...]:
     return plan_edits(
-        request.kustomizations, image=image, entry=request.entry, tree=repository, head=head
+        request.kustomizations,
+        requests=[ImageRequest(image, request.entry)],
+        tree=repository,
+        head=head,
     )
 
 
@@ -144,6 +147,8 @@ def _result(revision: CommitSha, edits: tuple[FileEdit, ...], log: Log) -> Promo
     for file in edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
+        for warning in file.edit.warnings:
+            log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
     return PromoteResult(
         revision=revision,
         changed=any(file.edit.changed for file in edits),

@@ -9,6 +9,7 @@ import pytest
 
 from gitops_action.errors import ActionError, EntryError, KustomizationError, ProofError
 from gitops_action.kustomization import (
+    ImageRequest,
     kustomizations_below,
     local_references,
     locate,
@@ -56,9 +57,16 @@ def refusal(text: str, entry: str = "") -> ActionError:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTree:
-    """A commit's files."""
+    """A commit's files, and its symbolic links."""
 
     files: dict[str, bytes | None] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def link(self, _head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        for place in (*list(path.parents)[-2::-1], path):
+            if str(place) in self.links:
+                return place, self.links[str(place)]
+        return None
 
     def read(self, _head: CommitSha, path: PurePosixPath) -> bytes | None:
         return self.files.get(str(path))
@@ -66,7 +74,7 @@ class MemoryTree:
     def list(self, _head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         below = [
             PurePosixPath(path).relative_to(folder).parts
-            for path in self.files
+            for path in (*self.files, *self.links)
             if PurePosixPath(path).is_relative_to(folder) and path != str(folder)
         ]
         return tuple(dict.fromkeys(parts[0] + "/" * (len(parts) > 1) for parts in below))
@@ -199,7 +207,7 @@ def test_lists_the_entries_when_none_or_several_fit(text: str, message: str, hin
         ("# nothing\n", 1, "is empty"),
         ("---\n---\n" + ONE, 2, "is empty"),
         ("- a\n", 1, "not a mapping"),
-        ("images: [\n", 2, "not valid YAML"),
+        ("images: [\n", 1, "not valid YAML"),
         ("images:\n- name: a\n\tnewTag: b\n", 3, "not valid YAML"),
         ("a: \0\n", 1, "not valid YAML"),
         ("a: " + "[" * 3000, 1, "not valid YAML"),
@@ -223,7 +231,7 @@ def test_lists_the_entries_when_none_or_several_fit(text: str, message: str, hin
         ("a: &tag v1\n" + ONE.replace("v1", "*tag"), 3, "shares its values"),
         (ONE.replace("- name", "- &entry\n  name"), 2, "shares its values"),
         ("a: &a {digest: x}\n" + ONE + "  <<: *a\n", 3, "shares its values"),
-        (ONE + ONE.removeprefix("images:\n"), 4, "Two entries"),
+        (ONE + ONE.removeprefix("images:\n").replace("v1", "v2"), 4, "disagree"),
         (ONE.replace("newTag: v1", "? newTag\n"), 3, "no colon"),
     ],
 )
@@ -393,7 +401,7 @@ def test_the_proof_finds_other_characters(edited: str, words: str) -> None:
     splice = Splice(ONE.index("v1"), ONE.index("v1") + 2, "v2")
 
     with pytest.raises(ProofError, match=words):
-        prove(parse(ONE), edited, [splice], position=0, wanted={"newTag": "v2"})
+        prove(parse(ONE), edited, [splice], wanted={0: {"newTag": "v2"}})
 
 
 @pytest.mark.parametrize(
@@ -419,7 +427,7 @@ def test_the_proof_finds_other_meanings(text: str, old: str, new: str, words: st
     splice = Splice(text.index(old), text.index(old) + len(old), new)
 
     with pytest.raises(ProofError, match=words):
-        prove(parse(text), apply(text, [splice]), [splice], position=0, wanted={"newTag": "v2"})
+        prove(parse(text), apply(text, [splice]), [splice], wanted={0: {"newTag": "v2"}})
 
 
 def test_the_proof_finds_an_edit_that_never_settles() -> None:
@@ -502,7 +510,7 @@ def test_edits_each_file_once() -> None:
     tree = MemoryTree({"a/kustomization.yaml": ONE.encode(), "b/kustomization.yaml": ONE.encode()})
     paths = [PurePosixPath(path) for path in ("a", "a/kustomization.yaml", "b")]
 
-    edits = plan_edits(paths, image=image(), entry="", tree=tree, head=HEAD)
+    edits = plan_edits(paths, requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
     assert [str(edit.path) for edit in edits] == ["a/kustomization.yaml", "b/kustomization.yaml"]
 
@@ -525,7 +533,7 @@ def test_names_the_file_and_the_line(content: bytes, words: str) -> None:
     tree = MemoryTree({"a/kustomization.yaml": content})
 
     with pytest.raises(ActionError) as caught:
-        plan_edits([PurePosixPath("a")], image=image(), entry="", tree=tree, head=HEAD)
+        plan_edits([PurePosixPath("a")], requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
     assert words in caught.value.message
     assert caught.value.location
@@ -539,7 +547,7 @@ def test_a_name_that_is_no_file_is_said_to_be_none() -> None:
     tree = MemoryTree({"a/kustomization.yaml": None})
 
     with pytest.raises(KustomizationError, match=r"a/kustomization.yaml is not a file"):
-        plan_edits([PurePosixPath("a")], image=image(), entry="", tree=tree, head=HEAD)
+        plan_edits([PurePosixPath("a")], requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
 
 def test_follows_the_kustomizations_of_a_folder() -> None:
