@@ -33,7 +33,17 @@ def is_string(plain: str) -> bool:
     """Whether this text without quotes is a string, and no number, boolean or null."""
     if is_absent(plain) or _BOOLEAN.fullmatch(plain):
         return False
-    return not _NUMBER.fullmatch(plain.replace("_", "") if plain[0] in "+-.0123456789" else plain)
+    number = plain.replace("_", "") if plain[0] in "+-.0123456789" else plain
+    return not _NUMBER.fullmatch(number) or _overflows(number)
+
+
+def _overflows(number: str) -> bool:
+    """Whether Go cannot keep the number, and so takes it for a string."""
+    digits = number.lower().lstrip("+-")
+    if digits.startswith(("0x", "0b", "0o")):
+        base = {"x": 16, "b": 2, "o": 8}[digits[1]]
+        return int(digits[2:], base) >= 1 << (63 if number.startswith("-") else 64)
+    return "inf" not in digits and "nan" not in digits and float(digits) == float("inf")
 
 
 def written(value: str, *, quote: str | None, flow: bool) -> str:
