@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from os.path import commonpath
 
 from gitops_action.errors import KustomizationError
 from gitops_action.kustomization import Edit, ImageRequest, set_images
@@ -124,8 +124,8 @@ def renamed(entry: Entry) -> bool:
 
 def differing(before: str, after: str) -> tuple[str, str]:
     """What is left of both without what they have in common at their ends."""
-    start = len(os.path.commonprefix([before, after]))
-    end = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
+    start = len(commonpath([before, after]))
+    end = len(commonpath([before[start:][::-1], after[start:][::-1]]))
     return before[start : len(before) - end], after[start : len(after) - end]
 
 

@@ -29,7 +29,7 @@ def read_argument(text: str) -> Argument:
     if not equals:
         key, value = "", text
     slash = value.find("/")
-    start = slash if slash > 0 else 0
+    start = max(0, slash)
     tail = value[start:]
     found = re.search("[:@]", tail)
     name, rest = (value[: start + found.start()], tail[found.start() :]) if found else (value, "")

@@ -562,3 +562,43 @@ def test_lists_local_references_only() -> None:
     """
 
     assert local_references(text) == ("../base", "deployment.yaml", "../parts/debug")
+
+
+@pytest.mark.parametrize("path", ["live", "live/kustomization.yaml", "other", "file"])
+def test_follows_links_inside_the_repository(path: str) -> None:
+    """
+    The file is edited where it really is, and the links stay.
+    """
+    tree = MemoryTree(
+        {"apps/shop/base.yaml": ONE.encode()},
+        {
+            "apps/shop/kustomization.yaml": "base.yaml",
+            "live": "./apps/../apps/shop",
+            "other": "live",
+            "file/kustomization.yaml": "../live/kustomization.yaml",
+        },
+    )
+
+    edits = plan_edits(
+        [PurePosixPath(path)], requests=[ImageRequest(image())], tree=tree, head=HEAD
+    )
+
+    assert [str(edit.path) for edit in edits] == ["apps/shop/base.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/etc", "link is a symbolic link to /etc, which is outside"),
+        ("../../x", "outside the GitOps repository"),
+        ("link", "in a circle"),
+    ],
+)
+def test_follows_no_link_out_of_the_repository(target: str, words: str) -> None:
+    """
+    A link cannot make the action read or write elsewhere.
+    """
+    tree = MemoryTree(links={"a/link": target})
+
+    with pytest.raises(KustomizationError, match=words):
+        locate(tree, HEAD, PurePosixPath("a/link/b"))
