@@ -28,7 +28,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import ScannerError
 
 from gitops_action.kustomization.nodes import Alias, Mapping, Node, Scalar, Sequence, Unread
-from gitops_action.kustomization.passage import Hash, KeyLines, pass_over
+from gitops_action.kustomization.passage import DEEPEST, Hash, KeyLines, pass_over
 from gitops_action.kustomization.refusal import invalid, refuse
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from gitops_action.errors import KustomizationError
 
-_DEEPEST = 100
 _SMALL = 65_536
 # A megabyte is to be parsed within a second. A node takes many times the memory of a value that is
 # passed over, and is as much rarer in real files.
@@ -116,7 +115,7 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event)
         assert isinstance(event, CollectionStartEvent)  # noqa: S101  for the type checker
-        if depth >= _DEEPEST:
+        if depth >= DEEPEST:
             return self._unread(event)
         if isinstance(event, MappingStartEvent):
             return self._mapping(event, depth, None)

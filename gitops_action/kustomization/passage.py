@@ -18,13 +18,16 @@ from gitops_action.kustomization.refusal import refuse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEEPEST = 100
+
 _FEW = 4_096
 
 
 def pass_over(start: CollectionStartEvent, events: Iterator[Event]) -> Iterator[Event]:
     """Give the events behind `start` up to the one that ends it, which comes last.
 
-    Raises KustomizationError for a key that is there twice in a mapping.
+    Raises KustomizationError for a key that is there twice in a mapping, and where too much is
+    nested.
     """
     frames = [_frame(start)]
     for event in events:
@@ -34,6 +37,12 @@ def pass_over(start: CollectionStartEvent, events: Iterator[Event]) -> Iterator[
         elif isinstance(event, CollectionStartEvent):
             _take(frames[-1], None)
             frames.append(_frame(event))
+            if len(frames) > DEEPEST:  # libyaml's time grows with the depth of brackets, squared
+                refuse(
+                    f"The kustomization is nested more than {DEEPEST} levels deep.",
+                    hint="Move its data into files of their own, and name those in it.",
+                    line=event.start_mark.line + 1,
+                )
         elif isinstance(event, AliasEvent):
             _take(frames[-1], None)
         else:

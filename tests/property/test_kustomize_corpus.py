@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonpath
-
 from gitops_action.errors import KustomizationError
 from gitops_action.kustomization import Edit, ImageRequest, set_images
 from gitops_action.kustomization.document import Entry, parse
@@ -124,9 +122,15 @@ def renamed(entry: Entry) -> bool:
 
 def differing(before: str, after: str) -> tuple[str, str]:
     """What is left of both without what they have in common at their ends."""
-    start = len(commonpath([before, after]))
-    end = len(commonpath([before[start:][::-1], after[start:][::-1]]))
+    start = common(before, after)
+    end = common(before[start:][::-1], after[start:][::-1])
     return before[start : len(before) - end], after[start : len(after) - end]
+
+
+def common(left: str, right: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((at for at, pair in pairs if pair[0] != pair[1]), min(len(left), len(right)))
 
 
 def is_minimal(spans: tuple[str, str], entry: Entry) -> bool:

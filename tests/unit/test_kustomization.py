@@ -185,7 +185,7 @@ def test_lists_the_entries_when_none_or_several_fit(text: str, message: str, hin
         ("images: [\n", 1, "not valid YAML"),
         ("images:\n- name: a\n\tnewTag: b\n", 3, "not valid YAML"),
         ("a: \0\n", 1, "not valid YAML"),
-        ("a: " + "[" * 3000, 1, "not valid YAML"),
+        ("a: " + "[" * 3000, 1, "levels deep"),
         ("kind: a\nkind: b\n" + ONE, 2, "twice"),
         ("a: {b: 1, b: 2}\n" + ONE, 1, "twice"),
         (ONE + "  newtag: v2\n", 4, "twice"),
