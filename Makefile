@@ -15,10 +15,11 @@ export PATH := $(VENV)/bin:$(BIN):$(PATH)
 # The versions that the image ships (Dockerfile); a contract test compares them.
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 KO := github.com/google/ko@v0.19.1
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 PYTHON_READY := $(STAMPS)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
-GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(ACTIONLINT) | sha256sum | cut -c1-16)
+GO_READY := $(STAMPS)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
 DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
 DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
 
@@ -36,6 +37,15 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 	@python -m pytest -q tests/unit tests/contract tests/property
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
+
+.PHONY: long
+long: export HYPOTHESIS_PROFILE := long
+long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
+	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
+
+.PHONY: bench
+bench: $(PYTHON_READY) $(GO_READY) ## Time the edit against its alternatives
+	@python benchmarks/edit.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
@@ -73,10 +83,11 @@ $(PYTHON_READY): requirements-dev.txt
 	@touch $@
 
 $(GO_READY):
-	@echo "== building crane, ko and actionlint into $(BIN) (about 90 s on two cores, once)"
+	@echo "== building crane, ko, kustomize and actionlint into $(BIN) (about 2 minutes on two cores, once)"
 	@mkdir -p $(STAMPS) $(BIN)
 	@GOBIN=$(BIN) go install $(CRANE)
 	@GOBIN=$(BIN) go install $(KO)
+	@GOBIN=$(BIN) go install $(KUSTOMIZE)
 	@GOBIN=$(BIN) go install $(ACTIONLINT)
 	@touch $@
 

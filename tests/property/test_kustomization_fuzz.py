@@ -24,6 +24,7 @@ IMAGE = ImageReference(Repository("ghcr.io/acme/shop"), "0123456", Digest("sha25
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kustomizations"
 
 # 1,000 files in `make test`, 100,000 in `make long`.
+FEW = 1_000
 FILES = settings().max_examples * 10
 # A shared machine with other work to do may halt a process for a while: its own time counts.
 SECONDS_PER_MEGABYTE = 1.0
@@ -92,7 +93,9 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize("large", LARGE, ids=lambda large: repr(large[:24]))
+@pytest.mark.parametrize(
+    "large", LARGE if FILES > FEW else LARGE[:2], ids=lambda large: repr(large[:24])
+)
 def test_large_files_take_no_time_and_little_memory(large: bytes) -> None:
     """
     A megabyte is edited or refused within a second of work, in twenty times its size.
@@ -148,9 +151,7 @@ def outcome(content: bytes, chance: random.Random) -> str:
     except ProofError as error:
         pytest.fail(f"{error.message} {content[:2000]!r}")
     except ActionError as error:
-        assert error.message
-        assert error.hint
-        return "refused"
+        return "refused" if error.message and error.hint else "without a word"
     edit = edits[0].edit
     assert edit.changed == (edit.text.encode() != content)
     return "edited"
