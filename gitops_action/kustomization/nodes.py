@@ -87,8 +87,6 @@ def meaning(node: Node) -> object:
             own = tuple(meaning(item) for item in node.items)
         case Mapping():
             own = tuple((meaning(key), meaning(value)) for key, value in node.pairs)
-        case Unread():
-            own = node.content
         case _:
-            raise TypeError(node)
+            own = node.content if isinstance(node, Unread) else None
     return type(node).__name__, node.anchor, node.tag, own

@@ -30,7 +30,8 @@ def pass_over(start: CollectionStartEvent, events: Iterator[Event]) -> Iterator[
     nested.
     """
     frames = [_frame(start)]
-    for event in events:
+    while frames:
+        event = next(events)
         yield event
         if isinstance(event, ScalarEvent):
             _take(frames[-1], event)
@@ -47,8 +48,6 @@ def pass_over(start: CollectionStartEvent, events: Iterator[Event]) -> Iterator[
             _take(frames[-1], None)
         else:
             frames.pop()
-            if not frames:
-                return
 
 
 class Hash:

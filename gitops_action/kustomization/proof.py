@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import KustomizationError, ProofError
 from gitops_action.kustomization.document import Document, parse
 from gitops_action.kustomization.nodes import meaning
+from gitops_action.kustomization.refusal import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +27,8 @@ def prove(
 
     `wanted` is by position; those behind the last entry are new.
 
-    Raises ProofError where anything outside the splices changed, or means something else now.
+    Raises KustomizationError where the text's missing last line break is in the way, ProofError
+    where anything outside the splices changed, or means something else now.
     """
     _prove_characters(before.text, edited, splices)
     try:
@@ -71,14 +73,27 @@ def _prove_characters(before: str, edited: str, splices: Iterable[Splice]) -> No
 
 
 def _prove_other_fields(before: Document, after: Document) -> None:
-    old, new = (
-        [(meaning(key), meaning(value)) for key, value in document.root.pairs if key not in images]
-        for document in (before, after)
-        for images in [{document.images.key} if document.images else set()]
-    )
-    later = [[meaning(node) for node in document.later] for document in (before, after)]
-    if old != new or later[0] != later[1]:
+    if _others(before) != _others(after):
+        _refuse_missing_line_end(before)
         raise _unproved("another field of the kustomization would change")
+
+
+def _others(document: Document) -> list[object]:
+    images = document.images.key if document.images else None
+    fields = [(meaning(key), meaning(value)) for key, value in document.root.pairs if key != images]
+    return [fields, [meaning(node) for node in document.later]]
+
+
+def _refuse_missing_line_end(before: Document) -> None:
+    """A block of text at the end gets a line break as soon as anything comes behind it."""
+    text = before.text
+    if not text.endswith(("\n", "\r")) and _others(parse(f"{text}\n")) != _others(before):
+        refuse(
+            "The last line has no line break at its end, and is part of a block of text: whatever "
+            "is added below it changes that text.",
+            hint="End the file with a line break, or the block's `|` with `|-`.",
+            line=len(text.splitlines()),
+        )
 
 
 def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | None]) -> None:

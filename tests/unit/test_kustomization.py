@@ -352,6 +352,25 @@ def test_a_usual_tag_needs_no_quotes(tag: str) -> None:
     assert written(tag, quote="'", flow=False) == f"'{tag}'"
 
 
+@pytest.mark.parametrize(
+    ("plain", "expected"),
+    [
+        ("1e400", True),
+        ("0x1FFFFFFFFFFFFFFFF", True),
+        ("-0xFFFFFFFFFFFFFFFF", True),
+        ("0xFFFFFFFFFFFFFFFF", False),
+        ("99999999999999999999999", False),
+        (".inf", False),
+        ("08", False),
+    ],
+)
+def test_knows_which_numbers_are_too_large_to_be_some(plain: str, *, expected: bool) -> None:
+    """
+    A file that Kustomize reads is not refused for a tag that only looks like a number.
+    """
+    assert is_string(plain) == expected
+
+
 def test_writes_names_with_ports_and_slashes() -> None:
     """
     A registry's port does not end a value too early.

@@ -177,7 +177,6 @@ def test_equal_entries_of_one_name_are_edited_alike() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("images:\n- newName: ghcr.io/acme/shop\n", "has no `name`"),
         ("x: &x {name: a}\nimages:\n- <<: *x\n  newTag: v1\n", "behind its merge key"),
         ("images:\n- &x {name: a}\n- *x\n", "stands for another one"),
         ("%YAML 1.2\n---\n" + ENTRY, "another YAML than 1.1"),
@@ -188,6 +187,10 @@ def test_equal_entries_of_one_name_are_edited_alike() -> None:
         ("a:\n- {b: c, b: d}\n", "twice in one mapping, on lines 2 and 2"),
         ("a: \ud800\n", "not valid YAML"),
         ("a: \x07\n", "control characters"),
+        ("images: " + "[" * 100 + "]" * 100, "not a mapping"),
+        ("a: " + "[" * 150, "levels deep"),
+        ("a: |\n  b", "no line break at its end"),
+        ("a:\n- b: >\n    c", "no line break at its end"),
         ("images: [{name: a, newTag: &x v1, digest: *x, newName: [b]}]", "`newName` is a coll"),
     ],
 )
@@ -196,10 +199,18 @@ def test_refuses_what_hides_an_entry(text: str, words: str) -> None:
     What cannot be read in full, or in time, is not edited.
     """
     with pytest.raises(KustomizationError, match=words) as caught:
-        set_image(text, image=image())
+        set_image(text, image=image(), entry="shop")
 
     assert caught.value.location
     assert caught.value.hint
+
+
+def test_refuses_an_entry_without_a_name() -> None:
+    """
+    It means no image, whatever its `newName` is.
+    """
+    with pytest.raises(KustomizationError, match="has no `name`"):
+        set_image("images:\n- newName: ghcr.io/acme/shop\n", image=image())
 
 
 def test_reads_what_stands_behind_an_alias() -> None:
