@@ -38,6 +38,15 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
 
+.PHONY: long
+long: export HYPOTHESIS_PROFILE := long
+long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
+	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
+
+.PHONY: bench
+bench: $(PYTHON_READY) $(GO_READY) ## Time the edit against its alternatives
+	@python benchmarks/edit.py
+
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
 	ruff format --check .

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from gitops_action.errors import InputError
 from gitops_action.model.image import Repository
+from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
@@ -149,6 +150,12 @@ def _line(raw: str) -> str:
     return raw
 
 
+def _pin(raw: str) -> Pin:
+    if raw not in list(Pin):
+        raise ValueError(f"must be one of `{'`, `'.join(Pin)}`, got {raw!r}")
+    return Pin(raw)
+
+
 def _wait_for(raw: str) -> WaitFor:
     if raw not in list(WaitFor):
         raise ValueError(f"must be one of `{'`, `'.join(WaitFor)}`, got {raw!r}")
@@ -177,6 +184,7 @@ class Inputs:
     kustomizations: Annotated[tuple[PurePosixPath, ...], _paths]
     kustomize_name: Annotated[str, _text]
     rendered_proof: Annotated[bool, _rendered_proof]
+    pin: Annotated[Pin, _pin]
     gitops_repository: Annotated[str, _text]
     gitops_branch: Annotated[str, _text]
     gitops_token: Annotated[Secret, Secret]

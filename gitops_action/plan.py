@@ -36,7 +36,7 @@ _USERS = {
     Stage.VERIFY: ("go-packages", "go-test-flags"),
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
-        *("kustomizations", "kustomize-name", "rendered-proof", "commit-message"),
+        *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token"),
     ),
     Stage.SYNC: (*_ARGOCD, "argocd-insecure", "wait-timeout"),
@@ -120,6 +120,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             branch=branch,
             kustomizations=inputs.kustomizations,
             entry=inputs.kustomize_name,
+            pin=inputs.pin,
             proof_required=inputs.rendered_proof,
             applications=inputs.argocd_applications if Stage.SYNC in stages else (),
         )
@@ -132,6 +133,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             branch=branch,
             kustomizations=inputs.kustomizations,
             entry=inputs.kustomize_name,
+            pin=inputs.pin,
             subject=_subject(inputs.commit_message, image),
             trailers=_trailers(context, commit),
             author=GITHUB_ACTIONS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_action.kustomization.document import FILE_NAMES
-from gitops_action.kustomization.edit import Edit, set_image
+from gitops_action.kustomization.edit import Edit, ImageChange, ImageRequest, set_image, set_images
 from gitops_action.kustomization.graph import kustomizations_below
 from gitops_action.kustomization.references import local_references
 from gitops_action.kustomization.rendered import RenderedProof, Renderer, prove_rendered
@@ -14,6 +14,8 @@ __all__ = [
     "FILE_NAMES",
     "Edit",
     "FileEdit",
+    "ImageChange",
+    "ImageRequest",
     "RenderedProof",
     "Renderer",
     "Snapshot",
@@ -24,4 +26,5 @@ __all__ = [
     "plan_edits",
     "prove_rendered",
     "set_image",
+    "set_images",
 ]

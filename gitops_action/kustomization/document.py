@@ -1,64 +1,69 @@
 """A kustomization's text, and where in it each entry of `images` stands.
 
-ruamel.yaml gives the nodes and their positions; what Kustomize would read differently than a
-reader expects is refused here, with its line.
+What Kustomize would read differently than a reader expects is refused here, with its line.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from gitops_action.errors import KustomizationError
+from gitops_action.kustomization.compose import compose
+from gitops_action.kustomization.nodes import Alias, Mapping, Node, Scalar, Sequence
+from gitops_action.kustomization.refusal import refuse
 from gitops_action.kustomization.scalars import is_absent, is_string
-from gitops_action.model.source import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections import abc
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
-_TEXT_FIELDS = ("name", "newName", "newTag", "digest")
-_DEEPEST = 100
+IMAGE_FIELDS = ("name", "newName", "newTag", "digest", "tagSuffix")
 _FLUX = "kustomize.toolkit.fluxcd.io"
+_READ = frozenset(
+    {
+        *("images", "resources", "components", "bases"),
+        *("patches", "patchesjson6902", "patchesstrategicmerge", "replacements"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A key and its value; a value that is an alias stands elsewhere in the text."""
+    """A key and its value."""
 
-    key: ScalarNode
+    key: Scalar
     value: Node
 
     @property
-    def is_alias(self) -> bool:
-        """Whether the value stands at an anchor before its key."""
-        return bool(self.value.start_mark.index < self.key.end_mark.index)
+    def is_shared(self) -> bool:
+        """Whether the value has an anchor, or is an alias of one."""
+        return isinstance(self.value, Alias) or bool(self.value.anchor or self.key.anchor)
+
+    @property
+    def scalar(self) -> Scalar | None:
+        """The text that the value is or stands for; None where that is a collection."""
+        node = self.value.value if isinstance(self.value, Alias) else self.value
+        return node if isinstance(node, Scalar) else None
 
     @property
     def text(self) -> str:
         """The value as a string; empty where it is null."""
-        node = self.value
-        return "" if not isinstance(node, ScalarNode) or _is_null(node) else str(node.value)
+        node = self.scalar
+        return "" if node is None or _is_null(node) else node.value
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of `images`; `fields` are in the order of the text, under Kustomize's own names."""
 
-    node: MappingNode
-    fields: Mapping[str, Field]
+    node: Mapping
+    fields: abc.Mapping[str, Field]
 
     @property
     def line(self) -> int:
         """Where the entry begins, from 1."""
-        return line_of(self.node)
+        return self.node.line
 
     def text(self, name: str) -> str:
         """The field's value, empty where the field is absent or null."""
@@ -70,10 +75,15 @@ class Document:
     """A parsed kustomization; `later` are the documents after it, which Kustomize ignores."""
 
     text: str
-    root: MappingNode
-    images: Field | None
+    root: Mapping
+    fields: abc.Mapping[str, Field]
     entries: tuple[Entry, ...]
     later: tuple[Node, ...]
+
+    @property
+    def images(self) -> Field | None:
+        """The field `images`."""
+        return self.fields.get("images")
 
 
 def parse(text: str) -> Document:
@@ -81,126 +91,56 @@ def parse(text: str) -> Document:
 
     Raises KustomizationError, with its line, for whatever cannot be edited safely.
     """
-    documents = _compose(text)
-    if not documents or not isinstance(documents[0], MappingNode) or not documents[0].value:
+    documents = compose(text, _READ)
+    root = documents[0] if documents else None
+    if not isinstance(root, Mapping) or not root.pairs:
         refuse(
             "The kustomization is empty, or its first document is not a mapping.",
             hint="Add at least `resources:` with one file to it.",
-            line=line_of(documents[0]) if documents else 1,
+            line=root.line if root else 1,
         )
-    root, later = documents[0], documents[1:]
-    for document in (root, *later):
-        _refuse_duplicate_keys(document)
     fields = _fields(root)
     _refuse_other_kinds(fields)
-    for document in later:
-        if isinstance(document, MappingNode) and "images" in _fields(document):
+    for document in documents[1:]:
+        if isinstance(document, Mapping) and "images" in _fields(document):
             refuse(
                 "A second YAML document has `images`; Kustomize reads only the first document.",
                 hint="Keep one document in the file.",
-                line=line_of(document),
+                line=document.line,
             )
-    images = fields.get("images")
-    return Document(text, root, images, tuple(_entries(text, images)), tuple(later))
+    entries = tuple(_entries(fields.get("images")))
+    return Document(text, root, fields, entries, tuple(documents[1:]))
 
 
-def refuse(message: str, *, hint: str, line: int) -> NoReturn:
-    """Raise KustomizationError; whoever knows the file puts its path in front."""
-    raise KustomizationError(message, hint=hint, location=Location(PurePosixPath(), line))
-
-
-def line_of(node: Node) -> int:
-    """Where the node begins, from 1."""
-    return int(node.start_mark.line) + 1
-
-
-def has_explicit_tag(text: str, node: Node) -> bool:
-    """Whether a tag such as `!!str`, and not the characters, decides what the value is."""
-    return text[node.start_mark.index : node.end_mark.index].startswith("!")
-
-
-def _compose(text: str) -> list[Node]:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)
-    yaml.max_depth = _DEEPEST
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a reused anchor is a matter of the proof
-            return list(yaml.compose_all(text))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise _invalid(problem, mark.line + 1 if mark else 1) from error
-    except (YAMLError, RecursionError, ValueError, AttributeError) as error:
-        # ruamel.yaml answers some broken texts with plain Python errors.
-        raise _invalid(str(error).partition("\n")[0], 1) from error
-
-
-def _invalid(problem: str, line: int) -> KustomizationError:
-    hint = "Mend the line; `kustomize build` shows the same error."
-    if "'\\t'" in problem:
-        hint = "Replace the tabulator by spaces: YAML does not allow it there."
-    return KustomizationError(
-        f"The kustomization is not valid YAML: {problem}.",
-        hint=hint,
-        location=Location(PurePosixPath(), line),
-    )
-
-
-def _fields(mapping: MappingNode) -> dict[str, Field]:
+def _fields(mapping: Mapping) -> dict[str, Field]:
     """Name the fields as Kustomize does, which compares keys without regard to case."""
-    known = {name.lower(): name for name in (*_TEXT_FIELDS, "images", "imageTags", "apiVersion")}
+    known = {name.lower(): name for name in (*IMAGE_FIELDS, "images", "imageTags", "apiVersion")}
     named: dict[str, Field] = {}
-    for key, value in mapping.value:
-        if not isinstance(key, ScalarNode):
-            refuse("A key is a collection.", hint="Write it as plain text.", line=line_of(mapping))
-        name = known.get(str(key.value).lower(), str(key.value))
+    for key, value in mapping.pairs:
+        if not isinstance(key, Scalar):
+            refuse(
+                "A key is a collection or an alias.",
+                hint="Write it as `key: value`.",
+                line=mapping.line,
+            )
+        name = known.get(key.value.lower(), key.value)
         if name in named:
             refuse(
-                f"The key `{name}` is there twice, on lines {line_of(named[name].key)} "
-                f"and {line_of(key)}.",
+                f"The key `{name}` is there twice, on lines {named[name].key.line} and {key.line}.",
                 hint="Remove one of them: Kustomize would silently take the last.",
-                line=line_of(key),
+                line=key.line,
             )
         named[name] = Field(key, value)
     return named
 
 
-def _refuse_duplicate_keys(document: Node) -> None:
-    for mapping in _mappings(document):
-        seen: set[str] = set()
-        for key, _ in mapping.value:
-            if isinstance(key, ScalarNode):
-                if key.value in seen:
-                    refuse(
-                        f"The key `{key.value}` is there twice in one mapping.",
-                        hint="Remove one of them: Kustomize would silently take the last.",
-                        line=line_of(key),
-                    )
-                seen.add(key.value)
-
-
-def _mappings(document: Node) -> Iterator[MappingNode]:
-    waiting, seen = [document], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, MappingNode):
-            yield node
-            waiting += [part for pair in node.value for part in pair]
-        elif isinstance(node, SequenceNode):
-            waiting += node.value
-
-
-def _refuse_other_kinds(fields: Mapping[str, Field]) -> None:
+def _refuse_other_kinds(fields: abc.Mapping[str, Field]) -> None:
     api_version = fields.get("apiVersion")
     if api_version and api_version.text.startswith(_FLUX):
         refuse(
             "This is Flux's own Kustomization, not a file that Kustomize reads.",
             hint="Name the folder at which its `spec.path` points.",
-            line=line_of(api_version.key),
+            line=api_version.key.line,
         )
     for name, hint in (
         ("imageTags", "Run `kustomize edit fix`, which turns `imageTags` into `images`."),
@@ -210,51 +150,57 @@ def _refuse_other_kinds(fields: Mapping[str, Field]) -> None:
             refuse(
                 f"`{name}` at the top of a kustomization cannot be edited safely.",
                 hint=hint,
-                line=line_of(fields[name].key),
+                line=fields[name].key.line,
             )
 
 
-def _entries(text: str, images: Field | None) -> Iterator[Entry]:
-    if images is None or _is_null(images.value):
+def _entries(images: Field | None) -> abc.Iterator[Entry]:
+    if images is None or (isinstance(images.value, Scalar) and _is_null(images.value)):
         return
-    listed = images.value
-    if images.is_alias or not isinstance(listed, SequenceNode):
+    if not isinstance(images.value, Sequence):
         refuse(
             "`images` is not a list.",
             hint="Write it as a list: `images:`, then lines such as `- name: shop`.",
-            line=line_of(images.key),
+            line=images.key.line,
         )
-    for item in listed.value:
-        if not isinstance(item, MappingNode):
+    for item in images.value.items:
+        if not isinstance(item, Mapping):
+            what = "stands for another one" if isinstance(item, Alias) else "is not a mapping"
             refuse(
-                "An item of `images` is not a mapping.",
+                f"An item of `images` {what}.",
                 hint="Write each item as `- name: shop` with `newTag:` below it.",
-                line=line_of(item),
+                line=item.line,
             )
         entry = Entry(item, _fields(item))
-        _refuse_other_types(text, entry)
+        if "<<" in entry.fields and not entry.text("name"):
+            refuse(
+                "The `name` of an entry could hide behind its merge key.",
+                hint="Write the merged keys out.",
+                line=entry.line,
+            )
+        _refuse_other_types(entry)
         yield entry
 
 
-def _refuse_other_types(text: str, entry: Entry) -> None:
-    for name in _TEXT_FIELDS:
-        if name in entry.fields and not _is_text(text, entry.fields[name].value):
-            node = entry.fields[name].value
-            shown = f"`{node.value}`" if isinstance(node, ScalarNode) else "a collection"
+def _refuse_other_types(entry: Entry) -> None:
+    for name in IMAGE_FIELDS:
+        if name in entry.fields and not _is_text(entry.fields[name].scalar):
+            node = entry.fields[name].scalar
+            shown = f"`{node.value}`" if node else "a collection"
             refuse(
                 f"`{name}` is {shown}, which YAML does not read as a string.",
                 hint=f'Put it in quotes: `{name}: "…"`. Kustomize refuses the file as it is.',
-                line=line_of(node),
+                line=entry.fields[name].value.line,
             )
 
 
-def _is_null(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and not node.style and is_absent(str(node.value))
+def _is_null(node: Scalar) -> bool:
+    return not node.style and not node.tag and is_absent(node.value)
 
 
-def _is_text(text: str, node: Node) -> bool:
-    if not isinstance(node, ScalarNode):
+def _is_text(node: Scalar | None) -> bool:
+    if node is None:
         return False
-    if has_explicit_tag(text, node):
-        return str(node.tag).endswith(":str")
-    return bool(node.style) or _is_null(node) or is_string(str(node.value))
+    if node.tag:
+        return node.tag.endswith(":str")
+    return bool(node.style) or _is_null(node) or is_string(node.value)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ruamel.yaml.nodes import ScalarNode
-
-from gitops_action.kustomization.document import has_explicit_tag, line_of, refuse
+from gitops_action.kustomization.nodes import Scalar
+from gitops_action.kustomization.refusal import refuse
 from gitops_action.kustomization.scalars import written
 from gitops_action.kustomization.splices import (
     Splice,
@@ -14,7 +13,6 @@ from gitops_action.kustomization.splices import (
     end_of_field,
     end_of_line,
     insert,
-    is_flow,
     line_break,
     pair,
     quote_of_keys,
@@ -25,15 +23,19 @@ if TYPE_CHECKING:
 
     from gitops_action.kustomization.document import Document, Entry, Field
 
+_ORDER = ("name", "newName", "newTag", "digest")
+
 
 def set_fields(
     document: Document, entry: Entry, wanted: Mapping[str, str | None]
 ) -> tuple[Splice, ...]:
     """Splice what differs from `wanted`; None is for a field that must go.
 
+    The entry has a `name`, and `wanted` its fields in Kustomize's order.
+
     Raises KustomizationError where the entry's values are shared through anchors.
     """
-    text, flow = document.text, is_flow(entry.node)
+    text, flow = document.text, entry.node.flow
     splices: list[Splice] = []
     added: dict[str, str] = {}
     removed: list[Field] = []
@@ -45,52 +47,52 @@ def set_fields(
             added[name] = value
         elif field.text != value:
             splices.append(_set_value(text, field, value, flow=flow))
-    if removed and "newTag" in added:
-        # The digest's line becomes the tag's: one changed line.
-        field = removed.pop()
-        tag = pair("newTag", added.pop("newTag"), quote=quote_of_keys(entry), flow=flow)
-        splices.append(Splice(field.key.start_mark.index, end_of_field(text, field), tag))
+    for name in ("newTag", "digest"):
+        if removed and name in added:
+            # The digest's line becomes the tag's, or the other way round: one changed line.
+            field = removed.pop()
+            new = pair(name, added.pop(name), quote=quote_of_keys(entry), flow=flow)
+            splices.append(Splice(field.key.start, end_of_field(text, field), new))
     splices += [_remove(text, entry, field) for field in removed]
-    if added:
-        splices.append(_add(text, entry, added))
+    splices += [_add(text, entry, name, value) for name, value in added.items()]
     if splices:
-        _refuse_shared_values(text, entry)
+        _refuse_shared_values(entry)
     return tuple(splices)
 
 
 def _set_value(text: str, field: Field, value: str, *, flow: bool) -> Splice:
     node = field.value
-    quoted = isinstance(node, ScalarNode) and node.style in ("'", '"')
-    quote = text[node.start_mark.index] if quoted else None
+    quoted = isinstance(node, Scalar) and node.style in ("'", '"')
+    quote = node.style if isinstance(node, Scalar) and quoted else None
     new = written(value, quote=quote, flow=flow)
     end = end_of_field(text, field)
     colon = after_colon(text, field.key)
     if end == colon:
         return insert(colon, f" {new}")
-    return Splice(node.start_mark.index, end, new)
+    return Splice(node.start, end, new)
 
 
-def _add(text: str, entry: Entry, added: Mapping[str, str]) -> Splice:
-    """Put the fields where Kustomize would: `newName` after `name`, `newTag` after both."""
-    before = entry.fields.get("newName") or entry.fields["name"]
-    flow, quote = is_flow(entry.node), quote_of_keys(entry)
-    pairs = [pair(name, value, quote=quote, flow=flow) for name, value in added.items()]
+def _add(text: str, entry: Entry, name: str, value: str) -> Splice:
+    """Put a field where a reader looks for it: `name`, `newName`, `newTag`, `digest`."""
+    earlier = [field for field in _ORDER[: _ORDER.index(name)] if field in entry.fields]
+    before = entry.fields[earlier[-1]]
+    flow = entry.node.flow
+    new = pair(name, value, quote=quote_of_keys(entry), flow=flow)
     end = end_of_field(text, before)
     if flow:
-        return insert(end, "".join(f", {new}" for new in pairs))
+        return insert(end, f", {new}")
     end = end_of_line(text, end)
-    indent = line_break(text, end) + " " * before.key.start_mark.column
-    return insert(end, "".join(indent + new for new in pairs))
+    return insert(end, line_break(text, end) + " " * before.key.column + new)
 
 
 def _remove(text: str, entry: Entry, field: Field) -> Splice:
     fields = list(entry.fields.values())
     place = fields.index(field)
-    start, end = int(field.key.start_mark.index), end_of_field(text, field)
-    if is_flow(entry.node):
+    start, end = field.key.start, end_of_field(text, field)
+    if entry.node.flow:
         if place:
             return Splice(end_of_field(text, fields[place - 1]), end, "")
-        return Splice(start, fields[1].key.start_mark.index, "")
+        return Splice(start, fields[1].key.start, "")
     end = end_of_line(text, end)
     if place:
         head = text[:start].rstrip(" ")
@@ -101,23 +103,18 @@ def _remove(text: str, entry: Entry, field: Field) -> Splice:
     return Splice(start, end + len(rest) - len(rest.lstrip()), "")
 
 
-def _refuse_shared_values(text: str, entry: Entry) -> None:
-    nodes = [entry.node, *(part for pair in entry.node.value for part in pair)]
-    shared = (
-        any(node.anchor is not None for node in nodes)
-        or any(field.is_alias for field in entry.fields.values())
-        or "<<" in entry.fields
-    )
-    if shared:
+def _refuse_shared_values(entry: Entry) -> None:
+    fields = entry.fields.values()
+    if entry.node.anchor or any(field.is_shared for field in fields) or "<<" in entry.fields:
         refuse(
             "The entry shares its values with others, through an anchor, an alias or a merge key.",
             hint="Write the entry's values out: a new tag there would change the others as well.",
             line=entry.line,
         )
-    for node in nodes:
-        if has_explicit_tag(text, node):
+    for node in (entry.node, *(part for field in fields for part in (field.key, field.value))):
+        if node.tag:
             refuse(
                 "The entry has an explicit YAML tag.",
                 hint="Remove the tag, and put the value in quotes.",
-                line=line_of(node),
+                line=node.line,
             )

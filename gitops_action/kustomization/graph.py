@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gitops_action.errors import KustomizationError
+from gitops_action.kustomization.links import join
 from gitops_action.kustomization.references import local_references
 from gitops_action.kustomization.tree import Tree, locate
 from gitops_action.model.source import CommitSha
@@ -34,18 +35,5 @@ def kustomizations_below(
         waiting += [
             inside
             for reference in local_references(text)
-            if (inside := _resolve(file.parent, reference)) is not None
+            if (inside := join(file.parent, reference)) is not None
         ]
-
-
-def _resolve(folder: PurePosixPath, reference: str) -> PurePosixPath | None:
-    """Join without touching a disk; None where the reference leads out of the repository."""
-    parts: list[str] = []
-    for part in (folder / reference).parts:
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part != "/":
-            parts.append(part)
-    return PurePosixPath(*parts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from gitops_action.errors import KustomizationError, ProofError
 from gitops_action.kustomization.document import Document, parse
+from gitops_action.kustomization.nodes import meaning
+from gitops_action.kustomization.refusal import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,12 +21,14 @@ def prove(
     edited: str,
     splices: Iterable[Splice],
     *,
-    position: int,
-    wanted: Mapping[str, str | None],
+    wanted: Mapping[int, Mapping[str, str | None]],
 ) -> Document:
-    """Show that only entry `position` differs, only in `wanted`; return the parsed result.
+    """Show that entries differ only in what is `wanted` of them; return the parsed result.
 
-    Raises ProofError where anything outside the splices changed, or means something else now.
+    `wanted` is by position; those behind the last entry are new.
+
+    Raises KustomizationError where the text's missing last line break is in the way, ProofError
+    where anything outside the splices changed, or means something else now.
     """
     _prove_characters(before.text, edited, splices)
     try:
@@ -37,8 +39,8 @@ def prove(
     expected = [*before.entries]
     for place, entry in enumerate(after.entries):
         old = expected[place] if place < len(expected) else None
-        _prove_entry(old, entry, wanted if place == position else {})
-    if len(after.entries) != max(len(before.entries), position + 1):
+        _prove_entry(old, entry, wanted.get(place, {}))
+    if len(after.entries) != max(len(before.entries), *(place + 1 for place in wanted)):
         raise _unproved("the number of entries is not the expected one")
     return after
 
@@ -71,23 +73,27 @@ def _prove_characters(before: str, edited: str, splices: Iterable[Splice]) -> No
 
 
 def _prove_other_fields(before: Document, after: Document) -> None:
-    old = [
-        pair
-        for pair in before.root.value
-        if before.images is None or pair[0] is not before.images.key
-    ]
-    new = [
-        pair for pair in after.root.value if after.images is None or pair[0] is not after.images.key
-    ]
-    pairs = [
-        (a, b)
-        for left, right in zip(old, new, strict=False)
-        for a, b in zip(left, right, strict=True)
-    ]
-    later = zip(before.later, after.later, strict=False)
-    lengths = len(old) == len(new) and len(before.later) == len(after.later)
-    if not lengths or not _same([*pairs, *later]):
+    if _others(before) != _others(after):
+        _refuse_missing_line_end(before)
         raise _unproved("another field of the kustomization would change")
+
+
+def _others(document: Document) -> list[object]:
+    images = document.images.key if document.images else None
+    fields = [(meaning(key), meaning(value)) for key, value in document.root.pairs if key != images]
+    return [fields, [meaning(node) for node in document.later]]
+
+
+def _refuse_missing_line_end(before: Document) -> None:
+    """A block of text at the end gets a line break as soon as anything comes behind it."""
+    text = before.text
+    if not text.endswith(("\n", "\r")) and _others(parse(f"{text}\n")) != _others(before):
+        refuse(
+            "The last line has no line break at its end, and is part of a block of text: whatever "
+            "is added below it changes that text.",
+            hint="End the file with a line break, or the block's `|` with `|-`.",
+            line=len(text.splitlines()),
+        )
 
 
 def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | None]) -> None:
@@ -99,34 +105,7 @@ def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | 
             proved = (
                 name in fields
                 and name in after.fields
-                and _same([(fields[name].value, after.fields[name].value)])
+                and meaning(fields[name].value) == meaning(after.fields[name].value)
             )
         if not proved:
             raise _unproved(f"`{name}` of an entry would not be what it should be")
-
-
-def _same(pairs: list[tuple[Node, Node]]) -> bool:
-    """Compare trees; aliases make them graphs, so that each pair is looked at once."""
-    waiting, seen = list(pairs), set[tuple[int, int]]()
-    while waiting:
-        old, new = waiting.pop()
-        if (id(old), id(new)) in seen:
-            continue
-        seen.add((id(old), id(new)))
-        if type(old) is not type(new):
-            return False
-        if isinstance(old, ScalarNode) and isinstance(new, ScalarNode):
-            if (old.tag, old.value, bool(old.style)) != (new.tag, new.value, bool(new.style)):
-                return False
-        else:
-            left, right = _children(old), _children(new)
-            if len(left) != len(right):
-                return False
-            waiting += zip(left, right, strict=True)
-    return True
-
-
-def _children(node: Node) -> list[Node]:
-    if isinstance(node, MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, SequenceNode) else []

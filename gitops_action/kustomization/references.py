@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-from ruamel.yaml.nodes import ScalarNode, SequenceNode
 
 from gitops_action.kustomization.document import parse
-
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import Node
+from gitops_action.kustomization.nodes import Node, Scalar, Sequence
 
 _LISTS = ("resources", "components", "bases")
 _REMOTE = re.compile(
@@ -27,13 +22,13 @@ def local_references(text: str) -> tuple[str, ...]:
     """
     root = parse(text.removeprefix("\ufeff")).root
     return tuple(
-        str(item.value)
-        for key, value in root.value
-        if str(key.value).lower() in _LISTS
+        item.value
+        for key, value in root.pairs
+        if isinstance(key, Scalar) and key.value.lower() in _LISTS
         for item in _items(value)
-        if isinstance(item, ScalarNode) and item.value and not _REMOTE.match(item.value)
+        if isinstance(item, Scalar) and item.value and not _REMOTE.match(item.value)
     )
 
 
-def _items(node: Node) -> list[Node]:
-    return list(node.value) if isinstance(node, SequenceNode) else []
+def _items(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, Sequence) else ()

@@ -166,9 +166,10 @@ def _asks(text: str, compared: Comparison, reference: str, *, changed: bool) -> 
 def _asked_for(edit: Edit) -> Iterator[tuple[str, str]]:
     """The name of each edited entry, and the reference that the containers get by it."""
     entries = parse(edit.text.removeprefix("\ufeff")).entries
+    edited = {change.entry for change in edit.images}
     for place, entry in enumerate(entries):
-        if entry.text("name") == edit.entry:
-            yield edit.entry, _reference(entry, entries[place + 1 :])
+        if (name := entry.text("name")) in edited:
+            yield name, _reference(entry, entries[place + 1 :])
 
 
 def _reference(entry: Entry, later: Sequence[Entry]) -> str:

@@ -7,6 +7,7 @@ import re
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*/[A-Za-z0-9._/-]*")
+_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,}")
 _STARTS_AS_TEXT = re.compile(r"[A-Za-z_]|[0-9]+\.[0-9]+\.[0-9]")
 _LETTER_BUT_E = re.compile(r"[A-DF-Za-df-z]")
 _NAMED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -32,7 +33,17 @@ def is_string(plain: str) -> bool:
     """Whether this text without quotes is a string, and no number, boolean or null."""
     if is_absent(plain) or _BOOLEAN.fullmatch(plain):
         return False
-    return not _NUMBER.fullmatch(plain.replace("_", "") if plain[0] in "+-.0123456789" else plain)
+    number = plain.replace("_", "") if plain[0] in "+-.0123456789" else plain
+    return not _NUMBER.fullmatch(number) or _overflows(number)
+
+
+def _overflows(number: str) -> bool:
+    """Whether Go cannot keep the number, and so takes it for a string."""
+    digits = number.lower().lstrip("+-")
+    if digits.startswith(("0x", "0b", "0o")):
+        base = {"x": 16, "b": 2, "o": 8}[digits[1]]
+        return int(digits[2:], base) >= 1 << (63 if number.startswith("-") else 64)
+    return "inf" not in digits and "nan" not in digits and float(digits) == float("inf")
 
 
 def written(value: str, *, quote: str | None, flow: bool) -> str:
@@ -45,7 +56,7 @@ def written(value: str, *, quote: str | None, flow: bool) -> str:
 
 
 def _is_safe_plain(value: str, *, flow: bool) -> bool:
-    if _PATH.fullmatch(value):
+    if _PATH.fullmatch(value) or _DIGEST.fullmatch(value):
         return not (flow and ":" in value)
     folded = value.lower()
     return (

@@ -188,7 +188,8 @@ def _paths(value: object) -> Iterator[str]:
 
 def loaded(text: str) -> list[Any]:
     """The values of a text's documents; nothing where it is not YAML."""
-    yaml = YAML(typ="safe")
+    # libyaml takes no `:` in a flow sequence, Kustomize does.
+    yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
     try:
         return list(yaml.load_all(text))

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
-
-from gitops_action.kustomization.document import line_of, refuse
+from gitops_action.kustomization.nodes import Alias, Node, Scalar, is_flow
+from gitops_action.kustomization.refusal import refuse
 from gitops_action.kustomization.scalars import written
 
 if TYPE_CHECKING:
@@ -45,19 +44,14 @@ def apply(text: str, splices: Iterable[Splice]) -> str:
 
 def after_colon(text: str, key: Node) -> int:
     """Where the key's value may begin; raises KustomizationError for a key without a colon."""
-    found = _COLON.match(text, key.end_mark.index)
+    found = _COLON.match(text, key.end)
     if found is None:
         refuse(
             "A key of `images` has no colon after it.",
             hint="Write it as `key: value`.",
-            line=line_of(key),
+            line=key.line,
         )
     return found.end()
-
-
-def is_flow(node: Node) -> bool:
-    """Whether a collection is written in brackets or braces."""
-    return isinstance(node, CollectionNode) and bool(node.flow_style)
 
 
 def end_of_field(text: str, field: Field) -> int:
@@ -67,9 +61,8 @@ def end_of_field(text: str, field: Field) -> int:
 
 def end_of_entry(text: str, entry: Entry) -> int:
     """Where the last field ends, or the closing brace."""
-    if is_flow(entry.node):
-        return int(entry.node.end_mark.index)
-    return _end(text, *entry.node.value[-1])
+    node = entry.node
+    return node.end if node.flow else _end(text, *node.pairs[-1])
 
 
 def end_of_line(text: str, position: int) -> int:
@@ -86,8 +79,7 @@ def line_break(text: str, position: int = 0) -> str:
 
 def quote_of_keys(entry: Entry) -> str | None:
     """The quotes around the entry's keys, as in JSON."""
-    style = entry.node.value[0][0].style if entry.node.value else None
-    return str(style) if style else None
+    return next((field.key.style for field in entry.fields.values()), "") or None
 
 
 def pair(name: str, value: str, *, quote: str | None, flow: bool) -> str:
@@ -97,14 +89,12 @@ def pair(name: str, value: str, *, quote: str | None, flow: bool) -> str:
 
 
 def _end(text: str, key: Node, value: Node) -> int:
-    start, end = int(value.start_mark.index), int(value.end_mark.index)
-    if start < key.start_mark.index:  # an alias: its node stands at the anchor
-        return end_of_line(text, after_colon(text, key))
-    if isinstance(value, ScalarNode):
-        if not value.style and not text[start:end]:  # nothing there: the mark is the next token's
+    if isinstance(value, Alias) or is_flow(value):
+        return value.end
+    if isinstance(value, Scalar):
+        if not value.style and value.start == value.end:  # nothing there
             return after_colon(text, key)
-        return start + len(text[start:end].rstrip()) if value.style in ("|", ">") else end
-    if is_flow(value):
-        return end
-    # A block collection's mark is the next token's as well; Kustomize refuses such a field anyway.
-    return start + len(text[start:end].rstrip())
+        if value.style not in ("|", ">"):
+            return value.end
+    # The mark of a block is the next token's; Kustomize refuses a collection there anyway.
+    return value.start + len(text[value.start : value.end].rstrip())

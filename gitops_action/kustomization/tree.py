@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ActionError, KustomizationError
 from gitops_action.kustomization.document import FILE_NAMES
-from gitops_action.kustomization.edit import Edit, set_image
+from gitops_action.kustomization.edit import Edit, ImageRequest, set_images
+from gitops_action.kustomization.links import follow
 from gitops_action.model.source import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from gitops_action.model.image import ImageReference
     from gitops_action.model.source import CommitSha
 
 _LONGEST_LIST = 20
@@ -26,6 +26,12 @@ class Tree(Protocol):
 
     def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
         """Read a file; None where there is none."""
+
+    def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        """Find the first symbolic link on the way to `path`, itself included, and what it says.
+
+        None where there is none, or no such path.
+        """
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; nothing where there is none."""
@@ -43,12 +49,13 @@ class FileEdit:
 def plan_edits(
     paths: Iterable[PurePosixPath],
     *,
-    image: ImageReference,
-    entry: str,
+    requests: Sequence[ImageRequest],
     tree: Tree,
     head: CommitSha,
 ) -> tuple[FileEdit, ...]:
     """Edit the kustomization at each path, a file or a folder, each file once.
+
+    Symbolic links are followed: an edit's path is where the file really is.
 
     Raises KustomizationError, EntryError or ProofError with the file and its line in front.
     """
@@ -57,7 +64,7 @@ def plan_edits(
     for file in files:
         before = _decode(file, tree.read(head, file))
         try:
-            edit = set_image(before, image=image, entry=entry)
+            edit = set_images(before, requests)
         except ActionError as error:
             raise _in_file(file, error) from error
         edits.append(FileEdit(path=file, before=before, edit=edit))
@@ -67,11 +74,14 @@ def plan_edits(
 def locate(tree: Tree, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
     """Find the kustomization that a path, a file or a folder, names.
 
-    Raises KustomizationError where there is none, or where there are two.
+    Raises KustomizationError where there is none, where there are two, or where a symbolic link
+    leads out of the repository.
     """
-    names = tree.list(head, path)
+    folder = follow(tree, head, path)
+    names = tree.list(head, folder)
     if names:
-        return path / _only_kustomization(path, names)
+        return follow(tree, head, folder / _only_kustomization(folder, names))
+    path = follow(tree, head, path.parent) / path.name
     siblings = tree.list(head, path.parent)
     if path.name not in siblings:
         raise _missing(tree, head, path)
@@ -80,7 +90,7 @@ def locate(tree: Tree, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
             f"{path} is not a kustomization: Kustomize reads {_listed(FILE_NAMES)} only.",
             hint="Name the folder of the kustomization, or that file.",
         )
-    return path.parent / _only_kustomization(path.parent, siblings)
+    return follow(tree, head, path.parent / _only_kustomization(path.parent, siblings))
 
 
 def _only_kustomization(folder: PurePosixPath, names: tuple[str, ...]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
 from gitops_action.kustomization import (
     FileEdit,
+    ImageRequest,
     Renderer,
     Snapshot,
     Tree,
@@ -17,13 +18,15 @@ from gitops_action.kustomization import (
     prove_rendered,
 )
 from gitops_action.model.argocd import Application, same_repository
-from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import Log
+from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import ApplicationName
 
 PREFLIGHT = "preflight"
 _ANSWER_SECONDS = 15.0
+_SOME_DIGEST = Digest(f"sha256:{'0' * 64}")
 # Argo CD restarts, and load balancers blink: a few seconds are cheaper than a red run.
 _PAUSES_SECONDS = (1.0, 2.0)
 
@@ -42,6 +45,7 @@ class PreflightRequest:
     branch: str
     kustomizations: tuple[PurePosixPath, ...]
     entry: str
+    pin: Pin
     proof_required: bool
     applications: tuple[ApplicationName, ...]
 
@@ -135,8 +139,14 @@ def _ask(name: ApplicationName, argocd: ArgoCD, clock: Clock) -> Application:
 def _edits(
     request: PreflightRequest, image: ImageReference, head: CommitSha, tree: Tree
 ) -> tuple[FileEdit, ...]:
+    if request.pin.has_digest:
+        # The registry tells the digest after the push; any other shows the same edit.
+        image = replace(image, digest=_SOME_DIGEST)
     return plan_edits(
-        request.kustomizations, image=image, entry=request.entry, tree=tree, head=head
+        request.kustomizations,
+        requests=[ImageRequest(image, request.entry, request.pin)],
+        tree=tree,
+        head=head,
     )
 
 

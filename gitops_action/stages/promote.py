@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from gitops_action.errors import ConflictError
 from gitops_action.kustomization import (
     FileEdit,
+    ImageRequest,
     RenderedProof,
     Renderer,
     Snapshot,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
+    from gitops_action.model.pin import Pin
     from gitops_action.model.source import CommitSha
 
 _FIRST_DELAY_SECONDS = 0.2
@@ -48,6 +50,7 @@ class PromoteRequest:
     branch: str
     kustomizations: tuple[PurePosixPath, ...]
     entry: str
+    pin: Pin
     subject: str
     trailers: Mapping[str, str]
     deadline_seconds: float
@@ -153,7 +156,10 @@ def _plan(
     request: PromoteRequest, image: ImageReference, repository: GitOpsRepository, head: CommitSha
 ) -> tuple[FileEdit, ...]:
     return plan_edits(
-        request.kustomizations, image=image, entry=request.entry, tree=repository, head=head
+        request.kustomizations,
+        requests=[ImageRequest(image, request.entry, request.pin)],
+        tree=repository,
+        head=head,
     )
 
 
@@ -163,6 +169,8 @@ def _result(
     for file in edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
+        for warning in file.edit.warnings:
+            log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
     for notice in (*proof.notices, *proof.unproved):
         log.annotate(Annotation(Level.NOTICE, notice))
     return PromoteResult(

@@ -51,6 +51,9 @@ class FakeGitOpsRepository:
     def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
         return self.commits[head].files.get(path)
 
+    def link(self, _head: CommitSha, _path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        return None
+
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         below = [
             path.relative_to(folder)

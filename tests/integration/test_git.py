@@ -32,6 +32,7 @@ from gitops_action.errors import (
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
@@ -104,6 +105,7 @@ def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResu
         branch="main",
         kustomizations=(PurePosixPath(file),),
         entry="",
+        pin=Pin.TAG,
         subject=f"Promote {name} to v2",
         trailers={"Source-Commit": "a" * 40},
         deadline_seconds=60.0,
@@ -760,3 +762,28 @@ def test_a_workspace_without_git_has_no_commit(place: Place) -> None:
 
     assert workspace_commit(empty, {"PATH": place.path}) is None
     assert workspace_commit(place.folder / "none", {"PATH": place.path}) is None
+
+
+def test_tells_where_links_lead(place: Place) -> None:
+    """
+    A link is found at any depth, and what it says is read without following it.
+    """
+    links = {"apps/live": "shop", "kustomization.yaml": "../out"}
+    place.server.commit(NAME, links, modes=dict.fromkeys(links, "120000"))
+    clone = place.clone()
+    head = clone.head("main")
+
+    found = {
+        path: clone.link(head, PurePosixPath(path))
+        for path in ("apps/live/x", "apps/live", "kustomization.yaml", "apps/shop", "none", ".")
+    }
+
+    live = (PurePosixPath("apps/live"), "shop")
+    assert found == {
+        "apps/live/x": live,
+        "apps/live": live,
+        "kustomization.yaml": (PurePosixPath("kustomization.yaml"), "../out"),
+        "apps/shop": None,
+        "none": None,
+        ".": None,
+    }

@@ -17,7 +17,7 @@ from gitops_action.adapters.isolation import can_isolate
 from gitops_action.adapters.kustomize import RENDER_USER, Kustomize
 from gitops_action.adapters.process import Processes
 from gitops_action.errors import CancelledError, EntryError, GitOpsError, ProofError, RenderError
-from gitops_action.kustomization import RenderedProof, plan_edits, prove_rendered
+from gitops_action.kustomization import ImageRequest, RenderedProof, plan_edits, prove_rendered
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.rendering import Sources
 from gitops_action.model.secret import Secret
@@ -67,8 +67,7 @@ class Place:
         head = self.clone.head("main")
         edits = plan_edits(
             [PurePosixPath(path) for path in paths or ("overlay",)],
-            image=ImageReference(Repository(image), "v2"),
-            entry=entry,
+            requests=[ImageRequest(ImageReference(Repository(image), "v2"), entry)],
             tree=self.clone,
             head=head,
         )

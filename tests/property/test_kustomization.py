@@ -2,115 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gitops_action.errors import KustomizationError
 from gitops_action.kustomization import set_image
-from gitops_action.kustomization.document import parse
-from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.pin import Pin
+from tests.systems.kustomizations import NAMES, TAGS, Drawn, Fields, kustomizations
 
-# Real files of other projects, which cannot be published with this repository.
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-SHORT = ImageReference(Repository("ghcr.io/acme/shop"), "0123456")
-Fields = dict[str, str]
-
-NAMES = ["shop", "ghcr.io/acme/shop", "redis", "r.io:5000/a", "on-call"]
-VALUES = ["v1", "1.0", "on", "0123456", "a-b_c.d", "1e3"]
-TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,8}", fullmatch=True) | st.sampled_from(VALUES)
-COMMENTS = st.sampled_from(["", "", "", " # why", '   # {"$imagepolicy": "a:b"}'])
-MARGINS = st.sampled_from(["", "", "\n", "# own line\n", "   \n", "    # deep\n"])
-OTHERS = [
-    "resources:\n- a.yaml\n-   b.yaml\n",
-    "resources:\n    - ../base   # the base\n",
-    "namespace:   'shop'\n",
-    "patches:\n- patch: |-\n    # no comment\n    - op: add\n\n      path: /a\n",
-    "labels: [ {pairs: {a: 'b', c: \"d\"}} ]\n",
-    "configMapGenerator:\n  - name: x\n    literals:\n    - A=1\n\n    - B=2 \n",
-    "commonLabels: {a: &anchor b, c: *anchor}\n",
-]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A text, and the fields of each entry of its `images`."""
-
-    text: str
-    entries: list[Fields]
-
-
-@st.composite
-def entries(draw: st.DrawFn) -> list[Fields]:
-    names = draw(st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
-    listed = []
-    for name in names:
-        fields = {"name": name}
-        for key in ("newName", "newTag", "digest", "tagSuffix"):
-            if draw(st.booleans()):
-                fields[key] = draw(st.sampled_from(VALUES))
-        listed.append(dict(draw(st.permutations(list(fields.items())))))
-    return listed
-
-
-def scalar(draw: st.DrawFn, value: str) -> str:
-    quoted = [f"'{value}'", f'"{value}"']
-    plain = [value] * 2 if value in {*NAMES, "v1", "a-b_c.d"} else []
-    return draw(st.sampled_from([*plain, *quoted]))
-
-
-def block(draw: st.DrawFn, listed: list[Fields]) -> str:
-    indent = " " * draw(st.sampled_from([0, 0, 2, 4]))
-    gap = " " * draw(st.sampled_from([1, 1, 2, 3]))
-    text = "images:" + draw(COMMENTS) + "\n"
-    for fields in listed:
-        if draw(st.integers(0, 5)) == 0:
-            pairs = ", ".join(f"{key}: {scalar(draw, value)}" for key, value in fields.items())
-            text += f"{indent}-{gap}{{{pairs}}}\n"
-            continue
-        start = f"{indent}-{gap}"
-        for key, value in fields.items():
-            space = " " * draw(st.sampled_from([1, 1, 1, 3]))
-            text += f"{start}{key}:{space}{scalar(draw, value)}{draw(COMMENTS)}\n"
-            start = " " * len(start)
-            if draw(st.integers(0, 4)) == 0:
-                text += draw(MARGINS)
-    return text
-
-
-def flow(draw: st.DrawFn, listed: list[Fields]) -> str:
-    entries = [
-        "{" + ", ".join(f"{key}: {scalar(draw, value)}" for key, value in fields.items()) + "}"
-        for fields in listed
-    ]
-    if draw(st.booleans()):
-        return "images: [" + ", ".join(entries) + "]\n"
-    return "images: [\n  " + ",\n  ".join(entries) + "\n]\n"
-
-
-@st.composite
-def kustomizations(draw: st.DrawFn) -> Drawn:
-    listed = draw(entries())
-    parts = draw(st.lists(st.sampled_from(OTHERS), max_size=3, unique_by=lambda text: text[:6]))
-    if listed:
-        parts.insert(
-            draw(st.integers(0, len(parts))),
-            flow(draw, listed) if draw(st.integers(0, 4)) == 0 else block(draw, listed),
-        )
-    parts = ["kind: Kustomization\n", *parts]
-    text = draw(st.sampled_from(["", "---\n", "# head\n\n"]))
-    text += "".join(part + draw(MARGINS) for part in parts)
-    text += draw(st.sampled_from(["", "", "...\n", "---\nkind: Other\n"]))
-    if draw(st.integers(0, 4)) == 0:
-        text = text.rstrip("\n")
-    if draw(st.integers(0, 4)) == 0:
-        text = text.replace("\n", "\r\n")
-    return Drawn(draw(st.sampled_from(["", "", "\ufeff"])) + text, listed)
+DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
 def loaded(text: str) -> tuple[list[Fields], dict[str, object]]:
@@ -121,29 +22,37 @@ def loaded(text: str) -> tuple[list[Fields], dict[str, object]]:
 
 
 @settings(deadline=None)
-@given(kustomizations(), TAGS, st.sampled_from([*NAMES, "new", "1.0", "it's: # odd"]))
+@given(
+    kustomizations(),
+    TAGS,
+    st.sampled_from([*NAMES, "new", "1.0", "it's: # odd"]),
+    st.sampled_from(Pin),
+)
 def test_changes_one_entry_and_nothing_else(  # type: ignore[misc]  # `given` has Any in its types
-    drawn: Drawn, tag: str, name: str
+    drawn: Drawn, tag: str, name: str, pin: Pin
 ) -> None:
     """
     Whatever the style: the entry asks for the image, and all else reads as before.
     """
-    image = ImageReference(Repository("ghcr.io/acme/shop"), tag)
+    image = ImageReference(Repository("ghcr.io/acme/shop"), tag, Digest(DIGEST))
     expected = [dict(fields) for fields in drawn.entries]
     entry = next((fields for fields in expected if fields["name"] == name), {})
     if not entry:
         expected.append(entry)
     entry.pop("digest", None)
+    entry.pop("newTag", None)
     if name != "ghcr.io/acme/shop":
         entry.setdefault("newName", "ghcr.io/acme/shop")
-    entry |= {"name": name, "newTag": tag}
+    entry |= {"name": name}
+    entry |= {"newTag": tag} if pin.has_tag else {}
+    entry |= {"digest": DIGEST} if pin.has_digest else {}
 
-    edit = set_image(drawn.text, image=image, entry=name)
+    edit = set_image(drawn.text, image=image, entry=name, pin=pin)
 
     images, others = loaded(edit.text)
     assert images == expected
     assert others == loaded(drawn.text)[1]
-    assert not set_image(edit.text, image=image, entry=name).changed
+    assert not set_image(edit.text, image=image, entry=name, pin=pin).changed
 
 
 @settings(deadline=None)
@@ -166,37 +75,3 @@ def test_a_new_tag_takes_only_its_own_place(  # type: ignore[misc]  # `given` ha
     changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
     assert len(changed) == (0 if entry["newTag"] == tag else 1)
     assert all(tag in new for _, new in changed)
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared corpus is not on this machine")
-def test_edits_every_real_file() -> None:
-    """
-    Only the lines of the entry change in the kustomizations of well-known projects.
-    """
-    files = [file for file in sorted((SHARED / "corpus").rglob("*")) if file.suffix != ".json"]
-    cases = json.loads((SHARED / "kustomize_cases.json").read_text())
-    texts = [file.read_bytes().decode() for file in files if file.is_file()]
-    texts += [case["before"] for case in cases if isinstance(case["before"], str)]
-
-    edits = [(text, name) for text in texts for name in _names(text)]
-
-    assert all(_is_minimal(text, name) for text, name in edits)
-
-
-def _names(text: str) -> list[str]:
-    try:
-        document = parse(text.removeprefix("\ufeff"))
-    except KustomizationError:
-        return []
-    return [entry.text("name") for entry in document.entries if entry.text("name")]
-
-
-def _is_minimal(text: str, name: str) -> bool:
-    try:
-        edit = set_image(text, image=SHORT, entry=name)
-    except KustomizationError:
-        return True
-    before, after = text.splitlines(keepends=True), edit.text.splitlines(keepends=True)
-    lost = sum(1 for line in before if line not in after)
-    again = set_image(edit.text, image=SHORT, entry=name)
-    return lost <= 3 and -1 <= len(after) - len(before) <= 2 and not again.changed

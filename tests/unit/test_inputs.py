@@ -67,6 +67,7 @@ def test_values_are_parsed_into_types() -> None:
         ("wait-timeout", "10", "`90s`, `15m` or `1h`"),
         ("wait-timeout", "0m", "`90s`, `15m` or `1h`"),
         ("wait-for", "ready", "`synced`, `healthy`, `nothing`"),
+        ("pin", "sha", "`tag`, `digest`, `tag+digest`"),
         ("builder", "kaniko", "`auto`, `docker`, `ko`"),
         ("rendered-proof", "always", "`when-possible`, `required`"),
         ("argocd-insecure", "yes", "`true` or `false`"),

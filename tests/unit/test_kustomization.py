@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from gitops_action.errors import ActionError, EntryError, KustomizationError, ProofError
 from gitops_action.kustomization import (
+    ImageRequest,
     kustomizations_below,
     local_references,
     locate,
@@ -21,6 +21,7 @@ from gitops_action.kustomization.scalars import is_string, written
 from gitops_action.kustomization.splices import Splice, apply
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.source import CommitSha
+from tests.fakes.tree import MemoryTree
 
 CASES = Path(__file__).parent.parent / "fixtures" / "kustomizations"
 HEAD = CommitSha("a" * 40)
@@ -52,24 +53,6 @@ def refusal(text: str, entry: str = "") -> ActionError:
     with pytest.raises(ActionError) as caught:
         set_image(text, image=image(), entry=entry)
     return caught.value
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryTree:
-    """A commit's files."""
-
-    files: dict[str, bytes | None] = field(default_factory=dict)
-
-    def read(self, _head: CommitSha, path: PurePosixPath) -> bytes | None:
-        return self.files.get(str(path))
-
-    def list(self, _head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
-        below = [
-            PurePosixPath(path).relative_to(folder).parts
-            for path in self.files
-            if PurePosixPath(path).is_relative_to(folder) and path != str(folder)
-        ]
-        return tuple(dict.fromkeys(parts[0] + "/" * (len(parts) > 1) for parts in below))
 
 
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
@@ -199,10 +182,10 @@ def test_lists_the_entries_when_none_or_several_fit(text: str, message: str, hin
         ("# nothing\n", 1, "is empty"),
         ("---\n---\n" + ONE, 2, "is empty"),
         ("- a\n", 1, "not a mapping"),
-        ("images: [\n", 2, "not valid YAML"),
+        ("images: [\n", 1, "not valid YAML"),
         ("images:\n- name: a\n\tnewTag: b\n", 3, "not valid YAML"),
         ("a: \0\n", 1, "not valid YAML"),
-        ("a: " + "[" * 3000, 1, "not valid YAML"),
+        ("a: " + "[" * 3000, 1, "levels deep"),
         ("kind: a\nkind: b\n" + ONE, 2, "twice"),
         ("a: {b: 1, b: 2}\n" + ONE, 1, "twice"),
         (ONE + "  newtag: v2\n", 4, "twice"),
@@ -223,7 +206,7 @@ def test_lists_the_entries_when_none_or_several_fit(text: str, message: str, hin
         ("a: &tag v1\n" + ONE.replace("v1", "*tag"), 3, "shares its values"),
         (ONE.replace("- name", "- &entry\n  name"), 2, "shares its values"),
         ("a: &a {digest: x}\n" + ONE + "  <<: *a\n", 3, "shares its values"),
-        (ONE + ONE.removeprefix("images:\n"), 4, "Two entries"),
+        (ONE + ONE.removeprefix("images:\n").replace("v1", "v2"), 4, "disagree"),
         (ONE.replace("newTag: v1", "? newTag\n"), 3, "no colon"),
     ],
 )
@@ -369,6 +352,25 @@ def test_a_usual_tag_needs_no_quotes(tag: str) -> None:
     assert written(tag, quote="'", flow=False) == f"'{tag}'"
 
 
+@pytest.mark.parametrize(
+    ("plain", "expected"),
+    [
+        ("1e400", True),
+        ("0x1FFFFFFFFFFFFFFFF", True),
+        ("-0xFFFFFFFFFFFFFFFF", True),
+        ("0xFFFFFFFFFFFFFFFF", False),
+        ("99999999999999999999999", False),
+        (".inf", False),
+        ("08", False),
+    ],
+)
+def test_knows_which_numbers_are_too_large_to_be_some(plain: str, *, expected: bool) -> None:
+    """
+    A file that Kustomize reads is not refused for a tag that only looks like a number.
+    """
+    assert is_string(plain) == expected
+
+
 def test_writes_names_with_ports_and_slashes() -> None:
     """
     A registry's port does not end a value too early.
@@ -393,7 +395,7 @@ def test_the_proof_finds_other_characters(edited: str, words: str) -> None:
     splice = Splice(ONE.index("v1"), ONE.index("v1") + 2, "v2")
 
     with pytest.raises(ProofError, match=words):
-        prove(parse(ONE), edited, [splice], position=0, wanted={"newTag": "v2"})
+        prove(parse(ONE), edited, [splice], wanted={0: {"newTag": "v2"}})
 
 
 @pytest.mark.parametrize(
@@ -419,7 +421,7 @@ def test_the_proof_finds_other_meanings(text: str, old: str, new: str, words: st
     splice = Splice(text.index(old), text.index(old) + len(old), new)
 
     with pytest.raises(ProofError, match=words):
-        prove(parse(text), apply(text, [splice]), [splice], position=0, wanted={"newTag": "v2"})
+        prove(parse(text), apply(text, [splice]), [splice], wanted={0: {"newTag": "v2"}})
 
 
 def test_the_proof_finds_an_edit_that_never_settles() -> None:
@@ -502,7 +504,7 @@ def test_edits_each_file_once() -> None:
     tree = MemoryTree({"a/kustomization.yaml": ONE.encode(), "b/kustomization.yaml": ONE.encode()})
     paths = [PurePosixPath(path) for path in ("a", "a/kustomization.yaml", "b")]
 
-    edits = plan_edits(paths, image=image(), entry="", tree=tree, head=HEAD)
+    edits = plan_edits(paths, requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
     assert [str(edit.path) for edit in edits] == ["a/kustomization.yaml", "b/kustomization.yaml"]
 
@@ -525,7 +527,7 @@ def test_names_the_file_and_the_line(content: bytes, words: str) -> None:
     tree = MemoryTree({"a/kustomization.yaml": content})
 
     with pytest.raises(ActionError) as caught:
-        plan_edits([PurePosixPath("a")], image=image(), entry="", tree=tree, head=HEAD)
+        plan_edits([PurePosixPath("a")], requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
     assert words in caught.value.message
     assert caught.value.location
@@ -539,7 +541,7 @@ def test_a_name_that_is_no_file_is_said_to_be_none() -> None:
     tree = MemoryTree({"a/kustomization.yaml": None})
 
     with pytest.raises(KustomizationError, match=r"a/kustomization.yaml is not a file"):
-        plan_edits([PurePosixPath("a")], image=image(), entry="", tree=tree, head=HEAD)
+        plan_edits([PurePosixPath("a")], requests=[ImageRequest(image())], tree=tree, head=HEAD)
 
 
 def test_follows_the_kustomizations_of_a_folder() -> None:
@@ -579,3 +581,43 @@ def test_lists_local_references_only() -> None:
     """
 
     assert local_references(text) == ("../base", "deployment.yaml", "../parts/debug")
+
+
+@pytest.mark.parametrize("path", ["live", "live/kustomization.yaml", "other", "file"])
+def test_follows_links_inside_the_repository(path: str) -> None:
+    """
+    The file is edited where it really is, and the links stay.
+    """
+    tree = MemoryTree(
+        {"apps/shop/base.yaml": ONE.encode()},
+        {
+            "apps/shop/kustomization.yaml": "base.yaml",
+            "live": "./apps/../apps/shop",
+            "other": "live",
+            "file/kustomization.yaml": "../live/kustomization.yaml",
+        },
+    )
+
+    edits = plan_edits(
+        [PurePosixPath(path)], requests=[ImageRequest(image())], tree=tree, head=HEAD
+    )
+
+    assert [str(edit.path) for edit in edits] == ["apps/shop/base.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/etc", "link is a symbolic link to /etc, which is outside"),
+        ("../../x", "outside the GitOps repository"),
+        ("link", "in a circle"),
+    ],
+)
+def test_follows_no_link_out_of_the_repository(target: str, words: str) -> None:
+    """
+    A link cannot make the action read or write elsewhere.
+    """
+    tree = MemoryTree(links={"a/link": target})
+
+    with pytest.raises(KustomizationError, match=words):
+        locate(tree, HEAD, PurePosixPath("a/link/b"))

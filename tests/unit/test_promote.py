@@ -12,6 +12,7 @@ from gitops_action.errors import ConflictError, EntryError, KustomizationError, 
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.pin import Pin
 from gitops_action.model.rendering import Rendering
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
 from tests.fakes.gitops import FakeGitOpsRepository
@@ -28,6 +29,7 @@ REQUEST = PromoteRequest(
     branch="main",
     kustomizations=(PurePosixPath("apps/shop"),),
     entry="",
+    pin=Pin.TAG,
     subject="Promote shop to v2",
     trailers={"Source-Repository": "acme/shop", "Source-Commit": "b" * 40},
     deadline_seconds=60.0,

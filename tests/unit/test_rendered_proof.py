@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from gitops_action.errors import EntryError, ProofError, RenderError
-from gitops_action.kustomization import RenderedProof, plan_edits, prove_rendered
+from gitops_action.kustomization import ImageRequest, RenderedProof, plan_edits, prove_rendered
 from gitops_action.kustomization.comparison import compare, image_names, mentions, runs
 from gitops_action.kustomization.sources import Gathered, gather
 from gitops_action.model.image import ImageReference, Repository
@@ -178,8 +178,7 @@ def prove(
     repository = FakeGitOpsRepository(files)
     edits = plan_edits(
         [PurePosixPath(file) for file in files if "kustomization" in file],
-        image=ImageReference(Repository("ghcr.io/acme/shop"), "v2"),
-        entry=entry,
+        requests=[ImageRequest(ImageReference(Repository("ghcr.io/acme/shop"), "v2"), entry)],
         tree=repository,
         head=repository.tip,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
@@ -85,6 +86,15 @@ class GitOpsClone:
         answer = self._network("cat-file", "blob", blob)
         self._require(answer)
         return answer.stdout
+
+    def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        """Find the first symbolic link on the way to `path`, itself included, and what it says."""
+        found = self._trees.link(head, path)
+        if found is None:
+            return None
+        answer = self._network("cat-file", "blob", found[1])
+        self._require(answer)
+        return found[0], os.fsdecode(answer.stdout)
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; raises as `read` does."""

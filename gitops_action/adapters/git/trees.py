@@ -66,6 +66,13 @@ class Trees:
             if item.kind == "blob"
         }
 
+    def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        """The first symbolic link on the way to `path`, and the SHA of what it says."""
+        for name, item in self._way(head, path):
+            if item and item.mode == _LINK:
+                return PurePosixPath(name), item.sha.decode()
+        return None
+
     def changed(self, tree: str, files: Mapping[PurePosixPath, bytes]) -> str:
         """Make the tree that differs in these files' contents; modes are kept.
 
@@ -93,20 +100,24 @@ class Trees:
         return self._text("mktree", "-z", "--missing", stdin=b"".join(lines))
 
     def _find(self, head: CommitSha, path: PurePosixPath) -> _Item | None:
-        if not path.parts or path.is_absolute() or ".." in path.parts:
-            return None
-        # The folders on the way are asked for by name: one may be a link, and have nothing below.
-        way = [str(place) for place in (*list(path.parents)[-2::-1], path)]
-        listed = _parsed(self._run("ls-tree", "-t", "-z", str(head), "--", *way).stdout)
-        for name in way:
-            item = listed.get(os.fsencode(name))
+        found = None
+        for name, item in self._way(head, path):
+            found = item
             if item and (item.mode == _LINK or item.kind == "commit"):
                 what = "a submodule" if item.kind == "commit" else "a symbolic link"
                 raise KustomizationError(
                     f"{path} cannot be edited: {name} is {what}.",
                     hint="Name the place that it leads to in `kustomizations`.",
                 )
-        return listed.get(os.fsencode(way[-1]))
+        return found
+
+    def _way(self, head: CommitSha, path: PurePosixPath) -> list[tuple[str, _Item | None]]:
+        if not path.parts or path.is_absolute() or ".." in path.parts:
+            return []
+        # The folders on the way are asked for by name: one may be a link, and have nothing below.
+        way = [str(place) for place in (*list(path.parents)[-2::-1], path)]
+        listed = _parsed(self._run("ls-tree", "-t", "-z", str(head), "--", *way).stdout)
+        return [(name, listed.get(os.fsencode(name))) for name in way]
 
     def _items(self, tree: str) -> dict[bytes, _Item]:
         return _parsed(self._run("ls-tree", "-z", tree).stdout) if tree else {}
