@@ -299,5 +299,5 @@ def _assert_cancelled(step: Step) -> None:
     assert step.seconds < 5
     assert step.outputs["result"] == "failed"
     assert step.outputs["failure"] == "cancelled"
-    assert "❌ Failed" in step.summary
+    assert "⏹️ Cancelled" in step.summary
     assert "Traceback" not in step.log

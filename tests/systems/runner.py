@@ -214,12 +214,12 @@ class _Watch:
     def look(self) -> None:
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                argv = (
-                    (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                )
-                self.arguments.add(argv)
-                if b"canary" in (process / "environ").read_bytes():
-                    self.holders.add(f"{argv.split(' ')[0]} {argv.split(' ')[-2]}")
+                argv = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                self.arguments.add(" ".join(argv))
+                # A process that is just being started has no arguments yet.
+                words = [word for word in argv if word]
+                if words and b"canary" in (process / "environ").read_bytes():
+                    self.holders.add(f"{words[0]} {words[-1]}")
 
 
 def _text(log: IO[str]) -> str:
