@@ -275,10 +275,14 @@ def _systems(
         )
 
 
+def _in_image() -> bool:
+    return os.geteuid() == 0 and VERIFY.is_dir()
+
+
 @contextmanager
 def _verify_folder() -> Iterator[Path]:
     """A folder that the user of the tests can pass through; ours in the image, else a new one."""
-    if os.geteuid() == 0 and VERIFY.is_dir():
+    if _in_image():
         yield VERIFY
         return
     folder = Path(tempfile.mkdtemp(prefix="gitops-action-verify-"))
@@ -292,7 +296,7 @@ def _verify_folder() -> Iterator[Path]:
 @contextmanager
 def _folder_of(user: int) -> Iterator[tuple[Path, int | None]]:
     """A folder for what runs as another user in the image, and as the caller (None) elsewhere."""
-    isolated = os.geteuid() == 0 and VERIFY.is_dir()
+    isolated = _in_image()
     folder = Path(tempfile.mkdtemp(prefix="gitops-action-", dir=VERIFY if isolated else None))
     try:
         yield folder, user if isolated else None

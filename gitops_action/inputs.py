@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
 from gitops_action.errors import InputError
@@ -19,6 +19,7 @@ from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
 
+_T = TypeVar("_T")
 _DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _BOOLEANS = {
@@ -69,6 +70,23 @@ def _boolean(raw: str) -> bool:
     if raw not in _BOOLEANS:
         raise ValueError(f"must be `true` or `false`, got {raw!r}")
     return _BOOLEANS[raw]
+
+
+def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
+    """Make the parser of an input that takes one of some words."""
+
+    def parse(raw: str) -> _T:
+        if raw not in choices:
+            raise ValueError(f"must be one of `{'`, `'.join(choices)}`, got {raw!r}")
+        return choices[raw]
+
+    return parse
+
+
+_builder = _one_of({builder: builder for builder in _BUILDERS})
+_pin = _one_of({pin.value: pin for pin in Pin})
+_rendered_proof = _one_of(_PROOFS)
+_wait_for = _one_of({goal.value: goal for goal in WaitFor})
 
 
 def _duration(raw: str) -> timedelta:
@@ -125,19 +143,6 @@ def _server(raw: str) -> str:
     return url.rstrip("/")
 
 
-def _builder(raw: str) -> str:
-    if raw not in _BUILDERS:
-        raise ValueError(f"must be one of `{'`, `'.join(_BUILDERS)}`, got {raw!r}")
-    return raw
-
-
-def _rendered_proof(raw: str) -> bool:
-    """Parse `rendered-proof`; true stands for `required`."""
-    if raw not in _PROOFS:
-        raise ValueError(f"must be one of `{'`, `'.join(_PROOFS)}`, got {raw!r}")
-    return _PROOFS[raw]
-
-
 def _certificates(raw: str) -> str:
     if raw and "-----BEGIN CERTIFICATE-----" not in raw:
         raise ValueError("must hold PEM certificates (`-----BEGIN CERTIFICATE-----`)")
@@ -148,18 +153,6 @@ def _line(raw: str) -> str:
     if "\n" in raw or not raw:
         raise ValueError("must be one line of text")
     return raw
-
-
-def _pin(raw: str) -> Pin:
-    if raw not in list(Pin):
-        raise ValueError(f"must be one of `{'`, `'.join(Pin)}`, got {raw!r}")
-    return Pin(raw)
-
-
-def _wait_for(raw: str) -> WaitFor:
-    if raw not in list(WaitFor):
-        raise ValueError(f"must be one of `{'`, `'.join(WaitFor)}`, got {raw!r}")
-    return WaitFor(raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ def follow(tree: Links, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
             return real
         place, target = found
         inside = join(place.parent, target)
-        if inside is None or target.startswith("/"):
+        if inside is None:
             raise KustomizationError(
                 f"{path} cannot be edited: {place} is a symbolic link to {target}, which is "
                 "outside the GitOps repository.",
@@ -51,12 +51,14 @@ def follow(tree: Links, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
 
 def join(folder: PurePosixPath, reference: str) -> PurePosixPath | None:
     """Join without touching a disk; None where the reference leads out of the repository."""
+    if reference.startswith("/"):
+        return None
     parts: list[str] = []
     for part in (folder / reference).parts:
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part != "/":
+        if part != "..":
             parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            return None
     return PurePosixPath(*parts)

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gitops_action.kustomization.document import FILE_NAMES
+from gitops_action.kustomization.links import join
 from gitops_action.kustomization.tree import Tree
 from gitops_action.model.rendering import Sources
 from gitops_action.model.source import CommitSha
@@ -206,15 +207,5 @@ def _below(folder: str, name: str) -> str:
 
 
 def _joined(folder: str, reference: str) -> str | None:
-    """Join without touching a disk; None where the reference leads out of the repository."""
-    if reference.startswith("/"):
-        return None
-    parts = folder.split("/") if folder else []
-    for part in reference.split("/"):
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
+    inside = join(PurePosixPath(folder), reference)
+    return None if inside is None else "/".join(inside.parts)

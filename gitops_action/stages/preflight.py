@@ -126,14 +126,17 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
 
 
 def _ask(name: ApplicationName, argocd: ArgoCD, clock: Clock) -> Application:
-    for pause in _PAUSES_SECONDS:
+    pauses = iter(_PAUSES_SECONDS)
+    while True:
         try:
             return argocd.application(
                 name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS
             )
         except ArgoCDUnavailableError:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
             clock.sleep(pause)
-    return argocd.application(name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS)
 
 
 def _edits(
