@@ -130,6 +130,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             wait_for=inputs.wait_for,
             timeout_seconds=inputs.wait_timeout.total_seconds(),
             settle_seconds=_SETTLE_SECONDS,
+            selector=inputs.argocd_selector,
+            project=inputs.argocd_project,
+            branch=branch,
+            resources=inputs.argocd_resources,
+            mode=inputs.argocd_sync,
+            unblock=inputs.argocd_unblock,
+            run=context.run_url,
         )
         if Stage.SYNC in stages
         else None,

@@ -56,11 +56,16 @@ class MemoryApplication:
     project: str = "default"
     behaviour: Behaviour = field(default_factory=Behaviour)
     extra: Document = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    nodes: list[Document] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    window_closed: bool = False
 
     def __post_init__(self) -> None:
         """Begin as an Application that has been deployed for a while."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
+        self._run_number = 0
         self.version = 100
         self._reconciling = self._again = self._noticed = self.refreshing = False
         self.operation: Document | None = None
@@ -89,9 +94,23 @@ class MemoryApplication:
     def busy(self) -> bool:
         return self.operation is not None
 
-    def start_sync(self, revision: str = "") -> None:
+    def start_sync(self, revision: str = "", infos: list[Document] | None = None) -> None:
         """Begin an operation, as the button does."""
-        self._begin_operation(revision or self.resolve(self.target_revision), automated=False)
+        revision = revision or self.resolve(self.target_revision)
+        self._begin_operation(revision, automated=False, infos=infos)
+
+    def terminate(self) -> None:
+        """End the operation under way, as `argocd app terminate-op` does."""
+        assert self.operation is not None
+        self._touch()
+        self._run_number += 1
+        self.state = {
+            "operation": self.operation,
+            "startedAt": stamp(self.now),
+            **(self.state or {}),
+        }
+        self.state = {**self.state, "phase": "Terminating"}
+        self._later(self.behaviour.operation_seconds * 0.3, self._terminated)
 
     def advance(self, now: float) -> None:
         """Play everything that is due up to `now`."""
@@ -192,11 +211,37 @@ class MemoryApplication:
             same = tuple(self.images(self.sync["revision"])) == self.live
             self.sync["status"] = "Synced" if same else "OutOfSync"
 
-    def _begin_operation(self, revision: str, *, automated: bool) -> None:
+    def _begin_operation(
+        self, revision: str, *, automated: bool, infos: list[Document] | None = None
+    ) -> None:
         self._touch()
-        self.operation = {"sync": {"revision": revision}, "initiatedBy": {"automated": automated}}
+        self.operation = {
+            "sync": {"revision": revision},
+            "initiatedBy": {"automated": automated},
+            "info": infos,
+        }
         self.state = None
-        self._at(self.behaviour.operation_seconds * 0.2, self._run)
+        self._run_number += 1
+        self._later(self.behaviour.operation_seconds * 0.2, self._run)
+
+    def _later(self, seconds: float, event: Callable[[], None]) -> None:
+        """Play `event` unless the operation has been ended or replaced by then."""
+        number = self._run_number
+        self._at(seconds, lambda: event() if number == self._run_number else None)
+
+    def _terminated(self) -> None:
+        assert self.state is not None
+        self._touch()
+        revision = self.state["operation"]["sync"]["revision"]
+        self.state = {
+            **self.state,
+            "phase": "Failed",
+            "message": "Operation terminated",
+            "finishedAt": stamp(self.now),
+            "syncResult": {"revision": revision},
+        }
+        self.operation = None
+        self._reconcile()
 
     def _run(self) -> None:
         self._touch()
@@ -207,8 +252,8 @@ class MemoryApplication:
             "startedAt": stamp(self.now),
             "retryCount": retries,
         }
-        self._at(self.behaviour.operation_seconds * 0.5, self._apply)
-        self._at(self.behaviour.operation_seconds * 0.8, self._finish)
+        self._later(self.behaviour.operation_seconds * 0.5, self._apply)
+        self._later(self.behaviour.operation_seconds * 0.8, self._finish)
 
     @property
     def _fails(self) -> bool:
@@ -248,7 +293,7 @@ class MemoryApplication:
             if tries < self.behaviour.retries:
                 self.state["message"] += f". Retrying attempt #{tries + 1} at 5:13AM."
                 self.state["retryCount"] = tries + 1
-                self._at(self.behaviour.retry_seconds, self._run)
+                self._later(self.behaviour.retry_seconds, self._run)
                 return
             self.state["phase"] = "Failed"
         self.operation = None
