@@ -173,6 +173,7 @@ class ArgoCDUnavailableError(ActionError):
     """Argo CD does not answer now: the network, a restart, too much load."""
 
     code = "argocd-unavailable"
+    retry_after_seconds = 0.0  # what the server asks for; 0 where it does not say
 
 
 class ArgoCDTLSError(ActionError):
