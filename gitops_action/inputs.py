@@ -234,7 +234,7 @@ def invalid(problems: list[str]) -> InputError:
     """Make one error of all that is wrong."""
     return InputError(
         "; ".join(problems) + ".",
-        hint="Correct the step's `with:`; nothing was touched. The README lists every input.",
+        hint="Correct the step's `with:`; nothing was touched. See docs/reference.md.",
     )
 
 
