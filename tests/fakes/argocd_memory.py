@@ -57,16 +57,15 @@ class MemoryApplication:
     behaviour: Behaviour = field(default_factory=Behaviour)
     extra: Document = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    window_closed: bool = False
     nodes: list[Document] = field(default_factory=list)
     logs: dict[str, list[str]] = field(default_factory=dict)
-    window_closed: bool = False
 
     def __post_init__(self) -> None:
         """Begin as an Application that has been deployed for a while."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self._run_number = 0
-        self.version = 100
+        self.version, self._operations = 100, 0
         self._reconciling = self._again = self._noticed = self.refreshing = False
         self.operation: Document | None = None
         self.state: Document | None = None
@@ -100,17 +99,11 @@ class MemoryApplication:
         self._begin_operation(revision, automated=False, infos=infos)
 
     def terminate(self) -> None:
-        """End the operation under way, as `argocd app terminate-op` does."""
-        assert self.operation is not None
+        """End the operation, as the other button does."""
         self._touch()
-        self._run_number += 1
-        self.state = {
-            "operation": self.operation,
-            "startedAt": stamp(self.now),
-            **(self.state or {}),
-        }
-        self.state = {**self.state, "phase": "Terminating"}
-        self._later(self.behaviour.operation_seconds * 0.3, self._terminated)
+        self._operations += 1
+        self.state = {"startedAt": stamp(self.now), **(self.state or {}), "phase": "Terminating"}
+        self._at(self.behaviour.operation_seconds * 0.2, self._terminated)
 
     def advance(self, now: float) -> None:
         """Play everything that is due up to `now`."""
@@ -215,30 +208,27 @@ class MemoryApplication:
         self, revision: str, *, automated: bool, infos: list[Document] | None = None
     ) -> None:
         self._touch()
-        self.operation = {
-            "sync": {"revision": revision},
-            "initiatedBy": {"automated": automated},
-            "info": infos,
-        }
+        self._operations += 1
+        self.operation = {"sync": {"revision": revision}, "initiatedBy": {"automated": automated}}
+        if infos:
+            self.operation["info"] = infos
         self.state = None
-        self._run_number += 1
-        self._later(self.behaviour.operation_seconds * 0.2, self._run)
+        self._step(self.behaviour.operation_seconds * 0.2, self._run)
 
-    def _later(self, seconds: float, event: Callable[[], None]) -> None:
-        """Play `event` unless the operation has been ended or replaced by then."""
-        number = self._run_number
-        self._at(seconds, lambda: event() if number == self._run_number else None)
+    def _step(self, seconds: float, event: Callable[[], None]) -> None:
+        """Go on with this operation later, unless it is terminated until then."""
+        number = self._operations
+        self._at(seconds, lambda: event() if number == self._operations else None)
 
     def _terminated(self) -> None:
         assert self.state is not None
         self._touch()
-        revision = self.state["operation"]["sync"]["revision"]
         self.state = {
             **self.state,
+            "operation": self.operation,
             "phase": "Failed",
             "message": "Operation terminated",
             "finishedAt": stamp(self.now),
-            "syncResult": {"revision": revision},
         }
         self.operation = None
         self._reconcile()
@@ -252,8 +242,8 @@ class MemoryApplication:
             "startedAt": stamp(self.now),
             "retryCount": retries,
         }
-        self._later(self.behaviour.operation_seconds * 0.5, self._apply)
-        self._later(self.behaviour.operation_seconds * 0.8, self._finish)
+        self._step(self.behaviour.operation_seconds * 0.5, self._apply)
+        self._step(self.behaviour.operation_seconds * 0.8, self._finish)
 
     @property
     def _fails(self) -> bool:
@@ -285,23 +275,20 @@ class MemoryApplication:
                 "syncResult": {"revision": revision},
             }
         else:
+            error = self.behaviour.sync_error
             self.state |= {
-                "message": f"one or more objects failed to apply, reason: {self._fault}",
+                "message": f"one or more objects failed to apply, reason: {error}",
                 "syncResult": {"revision": revision, "resources": [self._failed_resource()]},
             }
             tries = self.state.get("retryCount") or 0
             if tries < self.behaviour.retries:
                 self.state["message"] += f". Retrying attempt #{tries + 1} at 5:13AM."
                 self.state["retryCount"] = tries + 1
-                self._later(self.behaviour.retry_seconds, self._run)
+                self._step(self.behaviour.retry_seconds, self._run)
                 return
             self.state["phase"] = "Failed"
         self.operation = None
         self._reconcile()
-
-    @property
-    def _fault(self) -> str:
-        return self.behaviour.sync_error
 
     def _failed_resource(self) -> Document:
         return {
@@ -309,5 +296,5 @@ class MemoryApplication:
             "namespace": "default",
             "name": self.name,
             "status": "SyncFailed",
-            "message": self._fault,
+            "message": self.behaviour.sync_error,
         }
