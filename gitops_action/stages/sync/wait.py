@@ -121,22 +121,22 @@ def _goal(request: SyncRequest, promoted: Promoted, images: tuple[str, ...]) -> 
 def _names(request: SyncRequest, argocd: ArgoCD, clock: Clock) -> tuple[ApplicationName, ...]:
     if not request.selector:
         return request.applications
-    pauses = iter(_SELECT_PAUSES)
-    while True:
-        try:
-            found = argocd.select(request.selector, project=request.project)
-            break
-        except ArgoCDUnavailableError:
-            pause = next(pauses, None)
-            if pause is None:
-                raise
-            clock.sleep(pause)
+    found = _select(request, argocd, clock)
     if not found:
         raise ApplicationError(
             f"No Application that the token sees has the labels {request.selector}.",
             hint="Look at `argocd app list --selector`, and at the rights of the account.",
         )
     return tuple(dict.fromkeys((*request.applications, *found)))
+
+
+def _select(request: SyncRequest, argocd: ArgoCD, clock: Clock) -> tuple[ApplicationName, ...]:
+    for pause in _SELECT_PAUSES:
+        try:
+            return argocd.select(request.selector, project=request.project)
+        except ArgoCDUnavailableError:
+            clock.sleep(pause)
+    return argocd.select(request.selector, project=request.project)
 
 
 class _Loop:
