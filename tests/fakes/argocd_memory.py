@@ -17,13 +17,17 @@ from tests.fakes.argocd_document import Document, document_of, stamp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_HEAL_SECONDS = 5.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """How long things take, in seconds, and what goes wrong; may be replaced at any time.
 
     `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
-    empty; `late_seconds` is how long health still looks as before an apply.
+    empty; so does `comparison_error` of the revisions in `unrendered`. `late_seconds` is how long
+    health still looks as before an apply, `lag_seconds` how old is what the controller sees of the
+    cluster.
     """
 
     reconcile_seconds: float = 0.2
@@ -31,11 +35,13 @@ class Behaviour:
     retry_seconds: float = 1.0
     rollout_seconds: float = 0.5
     late_seconds: float = 0.0
+    lag_seconds: float = 0.0
     resync_seconds: float = 180.0
     retries: int = 0
     automated: bool = True
     never_healthy: bool = False
     comparison_error: str = ""
+    unrendered: frozenset[str] = frozenset()
     sync_error: str = ""
     broken: frozenset[str] = frozenset()
     degraded: str = ""
@@ -70,9 +76,11 @@ class MemoryApplication:
         self.operation: Document | None = None
         self.state: Document | None = None
         self.conditions: list[Document] = []
+        self._finished_at = self.now - 3600
         self._head = self.resolve(self.target_revision)
         self.live = tuple(self.images(self._head))
         self._applied_at = self.now - 3600
+        self.history = [(self._applied_at, self.live)]
         self._before = "Healthy"
         self.compared_source = self.source()
         self.sync = {"status": "Synced", "revision": self._head}
@@ -154,31 +162,37 @@ class MemoryApplication:
         seconds = self.behaviour.reconcile_seconds
         began, read = self.now, {"head": "", "status": "", "health": ""}
 
+        def error() -> str:
+            behaviour = self.behaviour
+            meets = not behaviour.unrendered or read["head"] in behaviour.unrendered
+            return behaviour.comparison_error if meets else ""
+
         def look() -> None:
             head = self.resolve(self.target_revision)
-            same = tuple(self.images(head)) == self.live
+            same = tuple(self.images(head)) == self._seen_live
             read.update(head=head, status="Synced" if same else "OutOfSync", health=self._seen())
 
         def decide() -> None:
             last = self.state or {"phase": ""}
-            failed = last["phase"] in {"Failed", "Error"}
-            tried = failed and last["operation"]["sync"]["revision"] == read["head"]
+            over = last["phase"] in {"Succeeded", "Failed", "Error"}
+            tried = over and last["operation"]["sync"]["revision"] == read["head"]
+            # What failed is never tried again, what was healed only after a while.
+            healing = last["phase"] == "Succeeded" and self.now > self._finished_at + _HEAL_SECONDS
             wanted = self.behaviour.automated and read["status"] == "OutOfSync"
-            if wanted and not self.busy and not tried and not self.behaviour.comparison_error:
+            if wanted and not self.busy and (healing or not tried) and not error():
                 self._begin_operation(read["head"], automated=True)
 
         def write() -> None:
-            error = self.behaviour.comparison_error
             self._touch()
             self.refreshing = self._reconciling = False
             self.reconciled_at, self.health = began, read["health"]
             self.compared_source = self.source()
             self.sync = (
                 {"status": "Unknown", "revision": self.target_revision}
-                if error
+                if error()
                 else {"status": read["status"], "revision": read["head"]}
             )
-            self.conditions = [{"type": "ComparisonError", "message": error}] if error else []
+            self.conditions = [{"type": "ComparisonError", "message": error()}] if error() else []
             if self._noticed:
                 self._notice()
             if self._again:
@@ -190,8 +204,17 @@ class MemoryApplication:
         self._at(seconds, write)
 
     def _seen(self) -> str:
-        late = self.now < self._applied_at + self.behaviour.late_seconds
+        late = self.now < self._applied_at + self._seen_after
         return self._before if late else self.real_health
+
+    @property
+    def _seen_after(self) -> float:
+        return self.behaviour.late_seconds + self.behaviour.lag_seconds
+
+    @property
+    def _seen_live(self) -> tuple[str, ...]:
+        then = self.now - self.behaviour.lag_seconds
+        return next(live for since, live in reversed(self.history) if since <= then)
 
     def _notice(self) -> None:
         """Compare at the old revision, as where only a live object changed: no `reconciledAt`."""
@@ -201,7 +224,7 @@ class MemoryApplication:
         self._touch()
         self.health = self._seen()
         if self.sync["status"] != "Unknown":
-            same = tuple(self.images(self.sync["revision"])) == self.live
+            same = tuple(self.images(self.sync["revision"])) == self._seen_live
             self.sync["status"] = "Synced" if same else "OutOfSync"
 
     def _begin_operation(
@@ -259,8 +282,9 @@ class MemoryApplication:
         if self._fails or wanted == self.live:
             return
         self._before, self.live, self._applied_at = self._seen(), wanted, self.now
-        self._at(self.behaviour.late_seconds, self._notice)
-        self._at(self._rolled_out_at - self.now, self._notice)
+        self.history.append((self.now, wanted))
+        self._at(self._seen_after, self._notice)
+        self._at(self._rolled_out_at - self.now + self.behaviour.lag_seconds, self._notice)
 
     def _finish(self) -> None:
         assert self.operation is not None
@@ -268,6 +292,7 @@ class MemoryApplication:
         self._touch()
         revision = self.operation["sync"]["revision"]
         self.state = {**self.state, "finishedAt": stamp(self.now)}
+        self._finished_at = self.now
         if not self._fails:
             self.state |= {
                 "phase": "Succeeded",
