@@ -12,39 +12,15 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.fakes.argocd_behaviour import Behaviour
 from tests.fakes.argocd_document import Document, document_of, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+__all__ = ["Behaviour", "MemoryApplication"]
+
 _HEAL_SECONDS = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """How long things take, in seconds, and what goes wrong; may be replaced at any time.
-
-    `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
-    empty; so does `comparison_error` of the revisions in `unrendered`. `late_seconds` is how long
-    health still looks as before an apply, `lag_seconds` how old is what the controller sees of the
-    cluster.
-    """
-
-    reconcile_seconds: float = 0.2
-    operation_seconds: float = 0.3
-    retry_seconds: float = 1.0
-    rollout_seconds: float = 0.5
-    late_seconds: float = 0.0
-    lag_seconds: float = 0.0
-    resync_seconds: float = 180.0
-    retries: int = 0
-    automated: bool = True
-    never_healthy: bool = False
-    comparison_error: str = ""
-    unrendered: frozenset[str] = frozenset()
-    sync_error: str = ""
-    broken: frozenset[str] = frozenset()
-    degraded: str = ""
 
 
 @dataclass(kw_only=True)
@@ -162,37 +138,27 @@ class MemoryApplication:
         seconds = self.behaviour.reconcile_seconds
         began, read = self.now, {"head": "", "status": "", "health": ""}
 
-        def error() -> str:
-            behaviour = self.behaviour
-            meets = not behaviour.unrendered or read["head"] in behaviour.unrendered
-            return behaviour.comparison_error if meets else ""
-
         def look() -> None:
             head = self.resolve(self.target_revision)
             same = tuple(self.images(head)) == self._seen_live
             read.update(head=head, status="Synced" if same else "OutOfSync", health=self._seen())
 
         def decide() -> None:
-            last = self.state or {"phase": ""}
-            over = last["phase"] in {"Succeeded", "Failed", "Error"}
-            tried = over and last["operation"]["sync"]["revision"] == read["head"]
-            # What failed is never tried again, what was healed only after a while.
-            healing = last["phase"] == "Succeeded" and self.now > self._finished_at + _HEAL_SECONDS
-            wanted = self.behaviour.automated and read["status"] == "OutOfSync"
-            if wanted and not self.busy and (healing or not tried) and not error():
+            if read["status"] == "OutOfSync" and self._syncs_by_itself(read["head"]):
                 self._begin_operation(read["head"], automated=True)
 
         def write() -> None:
+            error = self._comparison_error(read["head"])
             self._touch()
             self.refreshing = self._reconciling = False
             self.reconciled_at, self.health = began, read["health"]
             self.compared_source = self.source()
             self.sync = (
                 {"status": "Unknown", "revision": self.target_revision}
-                if error()
+                if error
                 else {"status": read["status"], "revision": read["head"]}
             )
-            self.conditions = [{"type": "ComparisonError", "message": error()}] if error() else []
+            self.conditions = [{"type": "ComparisonError", "message": error}] if error else []
             if self._noticed:
                 self._notice()
             if self._again:
@@ -202,6 +168,19 @@ class MemoryApplication:
         self._at(seconds * 0.5, look)
         self._at(seconds * 0.8, decide)
         self._at(seconds, write)
+
+    def _syncs_by_itself(self, head: str) -> bool:
+        if not self.behaviour.automated or self.busy or self._comparison_error(head):
+            return False
+        last = self.state or {"phase": ""}
+        over = last["phase"] in {"Succeeded", "Failed", "Error"}
+        # What failed is never tried again, what was healed only after a while.
+        healing = last["phase"] == "Succeeded" and self.now > self._finished_at + _HEAL_SECONDS
+        return healing or not (over and last["operation"]["sync"]["revision"] == head)
+
+    def _comparison_error(self, head: str) -> str:
+        some = self.behaviour.unrendered
+        return self.behaviour.comparison_error if not some or head in some else ""
 
     def _seen(self) -> str:
         late = self.now < self._applied_at + self._seen_after

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitops_action.model.argocd import same_repository
-from gitops_action.model.wait import WaitFor
+from gitops_action.model.wait import SyncMode, WaitFor
 from gitops_action.stages.sync import failures
 from gitops_action.stages.sync.image import other_image
 from gitops_action.stages.sync.lineage import Relation
@@ -210,7 +210,7 @@ def _out_of_sync(view: View) -> Finding | None:
         state=State.SYNC,
         reason=f"{reason}; auto-sync is off",
         about="manual",
-        failure=failures.manual(application),
+        failure=failures.manual(application) if view.goal.mode is SyncMode.NEVER else None,
         grace=_MANUAL_GRACE,
     )
 

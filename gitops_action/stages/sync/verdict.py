@@ -30,7 +30,7 @@ class Memory:
     `kind` names what lasts since `since`; `reconciled` are the comparisons that were seen in it.
     `first_operation` is when the operation of the first document began, `operated` that another
     one brought our commit since. `synced` are the revisions at which Argo CD took our request for
-    a sync; `syncs` is how often it was asked, `asked_at` when it gave no answer. `unblocked` means
+    a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
     that we ended an operation. `before` is the last document about a commit before ours.
     """
 
