@@ -107,6 +107,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
             applications=inputs.argocd_applications if Stage.SYNC in stages else (),
+            selector=inputs.argocd_selector if Stage.SYNC in stages else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,

@@ -41,6 +41,7 @@ class LineLog:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.annotations: list[str] = []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -49,6 +50,7 @@ class LineLog:
         self.lines.append(text)
 
     def annotate(self, annotation: Annotation) -> None:
+        self.annotations.append(annotation.message)
         self.lines.append(annotation.message)
 
     @contextmanager
