@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.image import no_pods
 from gitops_action.stages.sync.view import Finding, State, View
 from gitops_action.stages.sync.words import one_line, short
 
-if TYPE_CHECKING:
-    pass
+_SHOWN = 5
 
 
 def notice(view: View, finding: Finding) -> str:
@@ -19,8 +17,20 @@ def notice(view: View, finding: Finding) -> str:
     if view.waits_for_retry and view.operation_covers:
         return _failing(view)
     if finding.state is State.READY:
-        return no_pods(view)
+        return no_pods(view) or _parent(view)
     return ""
+
+
+def _parent(view: View) -> str:
+    """Argo CD counts no Application's health as part of another one's, unless it is told to."""
+    resources = view.application.resources
+    children = [one.name for one in resources if one.kind == "Application" and not one.health]
+    if not children or view.goal.wait_for is WaitFor.SYNCED:
+        return ""
+    return (
+        f"{view.application.name} is made of Applications ({', '.join(children[:_SHOWN])}), whose"
+        " health is not part of its own: name them in `argocd-applications` to wait for them."
+    )
 
 
 def _blocked(view: View) -> str:
