@@ -12,6 +12,8 @@ from gitops_action.kustomization.refusal import refuse
 if TYPE_CHECKING:
     from gitops_action.kustomization.document import Document, Entry
 
+_LONGEST_LIST = 20
+
 
 def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
     """Find the entries to change; none where one is to be added, several where they are equal.
@@ -61,7 +63,9 @@ def did_you_mean(document: Document, name: str) -> str:
 
 
 def _undecided(document: Document, repository: str, found: list[Entry]) -> EntryError:
-    listed = "; ".join(_described(entry) for entry in document.entries) or "none at all"
+    shown = [_described(entry) for entry in document.entries[:_LONGEST_LIST]]
+    more = len(document.entries) - len(shown)
+    listed = "; ".join([*shown, *([f"{more} more"] if more else [])]) or "none at all"
     if found:
         return EntryError(
             f"Several entries of `images` could be meant by {repository}: {listed}.",

@@ -289,3 +289,26 @@ def test_does_not_warn_of_what_is_harmless(text: str) -> None:
     `images` comes after the patches: one that names our image does no harm.
     """
     assert set_image(ENTRY + text, image=image()).warnings == ()
+
+
+def test_a_path_of_paths_is_searched_once() -> None:
+    """
+    A patch that looks like a key again and again does not keep the run waiting.
+    """
+    patch = "path:/" * 160_000
+
+    edit = set_image(f'{ENTRY}patches:\n- patch: "op: {patch}"\n', image=image())
+
+    assert edit.warnings == ()
+
+
+def test_an_error_names_some_entries_of_many() -> None:
+    """
+    A message stays readable, however long the list is.
+    """
+    entries = "".join(f"- name: a{number}\n" for number in range(100))
+
+    with pytest.raises(EntryError) as caught:
+        set_image("images:\n" + entries, image=image())
+
+    assert "a19 on line 21; 80 more." in caught.value.message
