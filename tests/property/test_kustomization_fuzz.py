@@ -74,6 +74,7 @@ LARGE = [
     b"configMapGenerator:\n- name: x\n  literals:\n"
     + b"  - A_RATHER_USUAL_KEY=its value\n" * 30_000,
     b"patches:\n- patch: |-\n" + b"    - op: add\n      path: /a\n" * 35_000,
+    b'patches:\n- patch: "' + b"path:/" * 160_000 + b'"\n',
     b"a: [" + b"1," * 500_000 + b"]\n",
     b"resources:\n" + b"- a.yaml\n" * 110_000,
     b"images:\n" + b"- name: b\n  newTag: c\n" * 45_000,
@@ -92,7 +93,6 @@ LARGE = [
     b"a: x" + b" " * MEGABYTE + b"\n",
     b"---\n" * 250_000,
     b"? a\n" * 250_000,
-    b'patches:\n- patch: "' + b"path:/" * 160_000 + b'"\n',
     b'patches:\n- patch: "' + b"path:/image" * 90_000 + b'"\n',
     b"a:\n" + b"".join(b"- &a%d b\n" % number for number in range(60_000)),
     b"#" * 900_000 + b"\n" + b"---\na: b\n" * 9_000,
@@ -115,8 +115,8 @@ ENTRIES = [
 
 @pytest.mark.parametrize(
     "large",
-    [*LARGE, *ENTRIES] if FILES > FEW else [*LARGE[:2], ENTRIES[0]],
-    ids=lambda large: repr(large[:24]),
+    [*LARGE, *ENTRIES] if FILES > FEW else [*LARGE[:3], ENTRIES[0]],
+    ids=lambda large: repr(large[:20] + large[-20:]),
 )
 def test_large_files_take_no_time_and_little_memory(large: bytes) -> None:
     """

@@ -291,17 +291,6 @@ def test_does_not_warn_of_what_is_harmless(text: str) -> None:
     assert set_image(ENTRY + text, image=image()).warnings == ()
 
 
-def test_a_path_of_paths_is_searched_once() -> None:
-    """
-    A patch that looks like a key again and again does not keep the run waiting.
-    """
-    patch = "path:/" * 160_000
-
-    edit = set_image(f'{ENTRY}patches:\n- patch: "op: {patch}"\n', image=image())
-
-    assert edit.warnings == ()
-
-
 def test_an_error_names_some_entries_of_many() -> None:
     """
     A message stays readable, however long the list is.
