@@ -96,19 +96,23 @@ LARGE = [
     b'patches:\n- patch: "' + b"path:/image" * 90_000 + b'"\n',
     b"a:\n" + b"".join(b"- &a%d b\n" % number for number in range(60_000)),
     b"#" * 900_000 + b"\n" + b"---\na: b\n" * 9_000,
+    # One character above all others makes Python keep four bytes for each.
+    'a: "😀'.encode() + b"x" * 970_000 + b'"\n',
+    "a: 😀\nresources:\n".encode() + b"- a.yaml\n" * 9_400 + b"#" * 850_000 + b"\n",
+    "a: 😀\nb:\n".encode() + b"".join(b"  key%d: v\n" % n for n in range(49_000)) + b"#" * 300_000,
 ]
 # These have `images` of their own.
 ENTRIES = [
     b"images:\n"
-    + b"- digest: b\n  name: ghcr.io/acme/shop\n  newTag: a\n" * 2_800
+    + b"- digest: b\n  name: ghcr.io/acme/shop\n  newTag: a\n" * 1_350
     + b"#" * 800_000
     + b"\n",
     b"images: ["
-    + b"{name: ghcr.io/acme/shop, newTag: a, digest: b}," * 2_800
+    + b"{name: ghcr.io/acme/shop, newTag: a, digest: b}," * 1_350
     + b"] #"
     + b"#" * 800_000,
     b"images:\n"
-    + b"".join(b"- name: ghcr.io/acme/pohs%d\n" % number for number in range(6_000))
+    + b"".join(b"- name: ghcr.io/acme/pohs%d\n" % number for number in range(3_000))
     + b"#" * 800_000,
 ]
 
