@@ -336,6 +336,41 @@ def test_a_component_is_proved_by_its_users_or_not_at_all() -> None:
     assert unknown.unproved == ("dev was already broken before the edit: gone.",)
 
 
+def test_a_file_is_rendered_in_each_folder_that_has_it() -> None:
+    """
+    A symbolic link to another folder's kustomization is built with the files beside the link.
+    """
+    files = {
+        "shared/shop.yaml": f"resources: [pod.yaml]\n{KUSTOMIZATION}",
+        "dev/kustomization.yaml": "../shared/shop.yaml",
+        "dev/pod.yaml": "",
+        "test/kustomization.yaml": "../dev/kustomization.yaml",
+        "test/pod.yaml": "",
+    }
+    repository = FakeGitOpsRepository(
+        files, links={"dev/kustomization.yaml", "test/kustomization.yaml"}
+    )
+    renderer = FakeKustomize()
+    image = ImageReference(Repository("ghcr.io/acme/shop"), "v2")
+
+    edits = plan_edits(
+        [PurePosixPath("dev"), PurePosixPath("test/kustomization.yaml")],
+        requests=[ImageRequest(image)],
+        tree=repository,
+        head=repository.tip,
+    )
+    proof = prove_rendered(
+        edits, tree=repository, head=repository.tip, renderer=renderer, required=True
+    )
+
+    assert [str(edit.path) for edit in edits] == ["shared/shop.yaml"]
+    assert [str(folder) for _, folder in renderer.rendered] == ["dev", "dev", "test", "test"]
+    assert {"dev/pod.yaml", "test/pod.yaml", "shared/shop.yaml"} == {
+        str(path) for path in renderer.rendered[0][0].files
+    }
+    assert proof.diff.count("+      - image: ghcr.io/acme/shop:v2") == 2
+
+
 def gathered(files: dict[str, str], *roots: str, links: dict[str, str] | None = None) -> Gathered:
     written = links or {}
     repository = FakeGitOpsRepository({**files, **written}, links=set(written))
@@ -362,16 +397,12 @@ def test_only_what_is_named_is_read() -> None:
         "mid/kustomization.yml": "bases: [../base]\n",
     }
 
-    found = gathered(files, "dev/kustomization.yaml")
+    found = gathered(files, "dev")
 
     left = {"dev/other.yaml", "base/readme.md", "base/t.yaml"}
     assert {str(path) for path in found.sources.files} == files.keys() - left
     assert found.sources.outside == ()
-    assert found.uses[PurePosixPath("dev/kustomization.yaml")] == {
-        PurePosixPath("dev/kustomization.yaml"),
-        PurePosixPath("base/Kustomization"),
-        PurePosixPath("mid/kustomization.yml"),
-    }
+    assert found.uses[PurePosixPath("dev")] == found.sources.files.keys()
 
 
 def test_what_leads_out_of_the_repository_is_named() -> None:
@@ -380,9 +411,9 @@ def test_what_leads_out_of_the_repository_is_named() -> None:
     """
     text = "resources: [/etc/passwd, ../../up.yaml, https://example.com/a.yaml]\n"
 
-    found = gathered({"dev/kustomization.yaml": text}, "dev/kustomization.yaml")
+    found = gathered({"dev/kustomization.yaml": text}, "dev")
 
-    assert found.sources.outside == ("/etc/passwd", "../../up.yaml")
+    assert found.sources.outside == ("../../up.yaml", "/etc/passwd")
 
 
 def test_links_are_followed_inside_only() -> None:
@@ -401,7 +432,7 @@ def test_links_are_followed_inside_only() -> None:
         "dev/far": "out/../../..",
     }
 
-    found = gathered(files, "dev/kustomization.yaml", links=links)
+    found = gathered(files, "dev", links=links)
 
     assert {str(path) for path in found.sources.files} == set(files)
     assert found.sources.links[PurePosixPath("dev/base")] == "../base"
