@@ -85,8 +85,8 @@ def merge_patches(text: str, names: Container[str]) -> Iterator[str]:
 
 
 def _patches(document: Document, names: Container[str]) -> Iterator[str]:
-    for patch in (*_items(document, "patches"), *_items(document, "patchesjson6902")):
-        node = _value(patch, "patch")
+    for patch in (*items(document, "patches"), *items(document, "patchesjson6902")):
+        node = value_of(patch, "patch")
         text = node.value if isinstance(node, Scalar) else ""
         for what in json_patches(text, names) if is_json_patch(text) else ():
             yield unreached(f"The patch on line {patch.line}", what)
@@ -101,10 +101,10 @@ def unreached(patch: str, what: str) -> str:
 
 
 def _replacements(document: Document) -> Iterator[str]:
-    for replacement in _items(document, "replacements"):
-        targets = _value(replacement, "targets")
+    for replacement in items(document, "replacements"):
+        targets = value_of(replacement, "targets")
         for target in targets.items if isinstance(targets, Sequence) else ():
-            paths = _value(target, "fieldPaths")
+            paths = value_of(target, "fieldPaths")
             for path in paths.items if isinstance(paths, Sequence) else ():
                 if isinstance(path, Scalar) and path.value.endswith(".image"):
                     yield (
@@ -113,14 +113,16 @@ def _replacements(document: Document) -> Iterator[str]:
                     )
 
 
-def _items(document: Document, name: str) -> tuple[Node, ...]:
+def items(document: Document, name: str) -> tuple[Node, ...]:
+    """List what is in a field, whose name is given in lower case; nothing where it is no list."""
     for key, field in document.fields.items():
         if key.lower() == name and isinstance(field.value, Sequence):
             return field.value.items
     return ()
 
 
-def _value(node: Node, name: str) -> Node | None:
+def value_of(node: Node, name: str) -> Node | None:
+    """Find a key's value in a mapping, as Kustomize does without regard to case."""
     if isinstance(node, Mapping):
         for key, value in node.pairs:
             if isinstance(key, Scalar) and key.value.lower() == name.lower():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from gitops_action.errors import EntryError, ProofError, RenderError
+from gitops_action.errors import EntryError, KustomizationError, ProofError, RenderError
 from gitops_action.kustomization.comparison import (
     Comparison,
     compare,
@@ -18,6 +20,8 @@ from gitops_action.kustomization.comparison import (
 )
 from gitops_action.kustomization.document import Entry, parse
 from gitops_action.kustomization.edit import Edit
+from gitops_action.kustomization.links import Links, follow, join
+from gitops_action.kustomization.patches import patch_warnings
 from gitops_action.kustomization.sources import Gathered, Snapshot, gather
 from gitops_action.kustomization.tree import FileEdit
 from gitops_action.model.rendering import Rendering, Sources
@@ -35,12 +39,14 @@ class Renderer(Protocol):
 class RenderedProof:
     """What the edits change in what is rendered.
 
-    `diff` is a unified diff; `unproved` says of each kustomization that could not be rendered why.
+    `diff` is a unified diff; `unproved` says of each kustomization that could not be rendered why;
+    `warnings` are about patches that may keep an image from running.
     """
 
     diff: str = ""
     unproved: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def prove_rendered(
@@ -69,7 +75,10 @@ def prove_rendered(
             "`rendered-proof: when-possible`.",
         )
     return RenderedProof(
-        diff="".join(run.diffs), unproved=tuple(run.unproved), notices=tuple(run.notices)
+        diff="".join(run.diffs),
+        unproved=tuple(run.unproved),
+        notices=tuple(run.notices),
+        warnings=tuple(dict.fromkeys(run.warnings(tree, head))),
     )
 
 
@@ -151,6 +160,24 @@ class _Run:
         for entry, reference in _asked_for(edit.edit):
             if not any(_asks(*one, reference, changed=edit.edit.changed) for one in shown):
                 raise _unmatched(folder, entry, [text for text, _ in shown])
+
+    def warnings(self, tree: Links, head: CommitSha) -> Iterator[str]:
+        for edit in self.edits:
+            for folder in edit.folders:
+                for warning in patch_warnings(
+                    edit.edit.text,
+                    {change.entry for change in edit.edit.images},
+                    read=partial(self._read, tree, head, folder),
+                    rendered=folder in self.rendered,
+                ):
+                    yield f"{edit.path}: {warning}"
+
+    def _read(self, tree: Links, head: CommitSha, folder: PurePosixPath, reference: str) -> str:
+        path = join(folder, reference)
+        with contextlib.suppress(KustomizationError):
+            path = path and follow(tree, head, path)
+        content = self.gathered.sources.files.get(path, b"") if path else b""
+        return content.decode(errors="replace")
 
     def _renders_something(self, folder: PurePosixPath) -> bool:
         return folder in self.rendered and bool(self.rendered[folder][0].strip())

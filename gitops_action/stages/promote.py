@@ -171,6 +171,8 @@ def _result(
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
         for warning in file.edit.warnings:
             log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
+    for warning in proof.warnings:
+        log.annotate(Annotation(Level.WARNING, warning))
     for notice in (*proof.notices, *proof.unproved):
         log.annotate(Annotation(Level.NOTICE, notice))
     return PromoteResult(

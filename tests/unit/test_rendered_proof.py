@@ -174,8 +174,9 @@ def prove(
     *,
     entry: str = "shop",
     required: bool = False,
+    links: dict[str, str] | None = None,
 ) -> RenderedProof:
-    repository = FakeGitOpsRepository(files)
+    repository = FakeGitOpsRepository({**files, **(links or {})}, links=set(links or ()))
     edits = plan_edits(
         [PurePosixPath(file) for file in files if "kustomization" in file],
         requests=[ImageRequest(ImageReference(Repository("ghcr.io/acme/shop"), "v2"), entry)],
@@ -334,6 +335,59 @@ def test_a_component_is_proved_by_its_users_or_not_at_all() -> None:
     assert used.unproved == ()
     assert "no other of the `kustomizations` uses it" in alone.unproved[0]
     assert unknown.unproved == ("dev was already broken before the edit: gone.",)
+
+
+JSON_PATCH = "- op: replace\n  path: /spec/containers/0/image\n  value: nginx:1\n"
+CONTAINER = '[{"op": "add", "path": "/spec/containers/0", "value": {"image": "nginx:2"}}]'
+MERGE = "kind: Pod\nspec:\n  containers:\n  - name: proxy\n    image: 'proxy:1'\n"
+
+
+@pytest.mark.parametrize(
+    ("patch", "content", "words"),
+    [
+        ("patches: [{path: p.yaml}]\n", JSON_PATCH, "The patch `p.yaml` on line 5 sets `/spec/con"),
+        ("patchesJson6902: [{Path: ./p.yaml}]\n", CONTAINER, "sets an image to `nginx:2`"),
+        ("patches: [{path: link.yaml}]\n", JSON_PATCH, "to `nginx:1`: where that is"),
+        ("patches: [{path: p.yaml}]\n", MERGE, ""),
+        ("patches: [{path: p.yaml}]\n", JSON_PATCH.replace("nginx", "shop"), ""),
+        ("patches: [{path: gone.yaml}, {path: loop.yaml}, {path: /p.yaml}, {a: b}]\n", MERGE, ""),
+    ],
+    ids=["operations", "a whole container", "a link", "another container", "our image", "no file"],
+)
+def test_patch_files_that_set_the_image_are_warned_of(patch: str, content: str, words: str) -> None:
+    """
+    A patch comes before `images`, wherever it stands: the reader learns where to look.
+    """
+    files = {"dev/kustomization.yaml": KUSTOMIZATION + patch, "dev/p.yaml": content}
+    links = {"dev/link.yaml": "p.yaml", "dev/loop.yaml": "loop.yaml"}
+
+    proof = prove(FakeKustomize(), files, links=links)
+
+    assert len(proof.warnings) == bool(words)
+    assert words in "".join(proof.warnings)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "patches: [{path: p.yaml}]\n",
+        "patchesStrategicMerge: [p.yaml, [no]]\n",
+        "patches:\n- patch: |\n    spec:\n    - image: proxy:1\n",
+        "patchesStrategicMerge:\n- |\n  spec:\n  - image: proxy:1\n",
+    ],
+)
+def test_merges_are_warned_of_where_nothing_was_rendered(patch: str) -> None:
+    """
+    A sidecar's image is no news, unless nobody could look whether ours runs.
+    """
+    files = {"dev/kustomization.yaml": KUSTOMIZATION + patch, "dev/p.yaml": MERGE}
+    renderer = FakeKustomize(failure=Rendering(failure="it needs a plugin", here=True))
+
+    proof = prove(renderer, files)
+
+    (warning,) = proof.warnings
+    assert warning.startswith("dev/kustomization.yaml: The patch ")
+    assert "sets an image to `proxy:1`" in warning
 
 
 def test_a_file_is_rendered_in_each_folder_that_has_it() -> None:
