@@ -43,6 +43,7 @@ def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
             hint="Give it the `name` that the manifests use.",
             line=first.line,
         )
+    _refuse_tagged_name(first)
     # One name can stand beside an entry that was found by its `newName`.
     same = [(at, entry) for at, entry in enumerate(entries) if entry.text("name") in names]
     for _, other in same[1:]:
@@ -54,6 +55,17 @@ def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
                 line=other.line,
             )
     return tuple(at for at, _ in same)
+
+
+def _refuse_tagged_name(entry: Entry) -> None:
+    new_name = entry.text("newName")
+    if ":" in new_name.rpartition("/")[2] or "@" in new_name:
+        refuse(
+            f"The entry's `newName` is `{new_name}`: Kustomize would put the new tag behind the "
+            "old one.",
+            hint="Write the name alone there; `newTag` and `digest` are fields of their own.",
+            line=entry.fields["newName"].key.line,
+        )
 
 
 def did_you_mean(document: Document, name: str) -> str:

@@ -213,6 +213,18 @@ def test_refuses_an_entry_without_a_name() -> None:
         set_image("images:\n- newName: ghcr.io/acme/shop\n", image=image())
 
 
+@pytest.mark.parametrize("new_name", ["mirror/shop:v0", "r.io:5000/shop@sha256:0"])
+def test_refuses_a_new_name_with_a_tag(new_name: str) -> None:
+    """
+    The cluster would be asked for an image with two tags, and could not pull it.
+    """
+    with pytest.raises(KustomizationError, match="behind the old one") as caught:
+        set_image(f'{ENTRY}  newName: "{new_name}"\n', image=image())
+
+    assert caught.value.location
+    assert caught.value.location.line == 3
+
+
 def test_reads_what_stands_behind_an_alias() -> None:
     """
     An entry that is not edited may share its values.
