@@ -29,6 +29,7 @@ from gitops_action.errors import (
     PushRefusedError,
     RunnerError,
 )
+from gitops_action.model.change import Change
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -86,12 +87,18 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path, server)
 
 
+def edit(parent: CommitSha, path: PurePosixPath, text: str) -> Change:
+    return Change(
+        parent=parent, files={path: text.encode()}, message="Promote\n", author=GITHUB_ACTIONS
+    )
+
+
 def change(
     clone: GitOpsClone, branch: str = "main", text: str = NEW
 ) -> tuple[CommitSha, CommitSha]:
     """Make a commit that is not pushed; return it and its parent."""
     head = clone.head(branch)
-    return clone.commit(head, {PATH: text.encode()}, "Promote\n", GITHUB_ACTIONS), head
+    return clone.commit(edit(head, PATH, text)), head
 
 
 def failure(call: Callable[[], object]) -> ActionError:
@@ -712,7 +719,7 @@ def test_adds_a_file_where_there_was_none(place: Place) -> None:
     clone = place.clone()
     head = clone.head("main")
 
-    commit = clone.commit(head, {PurePosixPath("a/b/c"): b"x"}, "Add\n", GITHUB_ACTIONS)
+    commit = clone.commit(edit(head, PurePosixPath("a/b/c"), "x"))
 
     assert clone.read(commit, PurePosixPath("a/b/c")) == b"x"
     assert clone.read(commit, PATH) == TEXT.encode()

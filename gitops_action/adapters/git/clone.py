@@ -14,7 +14,7 @@ from gitops_action.adapters.git.explain import explain, explain_push, is_lost_ra
 from gitops_action.adapters.git.history import History
 from gitops_action.adapters.git.trees import Trees
 from gitops_action.errors import ActionError, CancelledError, GitOpsError
-from gitops_action.model.identity import Identity
+from gitops_action.model.change import Change
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 
@@ -112,24 +112,26 @@ class GitOpsClone:
         self._require(answer)
         return {path: blobs[sha] for path, sha in shas.items()}
 
-    def commit(
-        self,
-        parent: CommitSha,
-        files: Mapping[PurePosixPath, bytes],
-        message: str,
-        author: Identity,
-    ) -> CommitSha:
-        """Make a commit that differs from its parent in these files; their modes are kept."""
-        tree = self._trees.changed(f"{parent}^{{tree}}", files)
+    def land(self, change: Change, branch: str) -> CommitSha | None:
+        """Commit and push; None where the branch was no longer at the change's parent."""
+        commit = self.commit(change)
+        return commit if self.push(commit, change.parent, branch) else None
+
+    def commit(self, change: Change) -> CommitSha:
+        """Make a commit that is on no branch yet."""
+        tree = self._trees.changed(f"{change.parent}^{{tree}}", change.files)
         identity = {
             f"GIT_{role}_{field}": value
             for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", author.name), ("EMAIL", author.email))
+            for field, value in (
+                ("NAME", change.author.name),
+                ("EMAIL", change.author.email),
+            )
         }
         answer = self._git.run(
-            *("commit-tree", "-p", str(parent), "-F", "-", tree),
+            *("commit-tree", "-p", str(change.parent), "-F", "-", tree),
             cwd=self._place,
-            stdin=message.encode(),
+            stdin=change.message.encode(),
             env=identity,
         )
         self._require(answer)
