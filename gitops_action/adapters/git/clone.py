@@ -9,12 +9,15 @@ from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.blobs import Blobs
 from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.adapters.git.commit import make_commit
 from gitops_action.adapters.git.history import History
+from gitops_action.adapters.git.keys import write_key
 from gitops_action.adapters.git.rejection import explain_rejection, is_lost_race, is_unanswered
 from gitops_action.adapters.git.server import Server
 from gitops_action.adapters.git.trees import Trees
 from gitops_action.errors import ActionError, CancelledError, GitOpsError, GitOpsUnavailableError
 from gitops_action.model.change import Change
+from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 
 # Seconds between questions about a push that got no answer.
@@ -28,8 +31,11 @@ class GitOpsClone:
     second of a cancellation. One thread at a time.
     """
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, *, signing_key: Secret | None = None) -> None:
         self._git = git
+        self._signing_key = (
+            write_key(git.directory, "signing-key", signing_key) if signing_key else None
+        )
         self._url = git.url
         self._place = git.directory / "clone"
         self._server = Server(git)
@@ -108,24 +114,14 @@ class GitOpsClone:
         return commit if self.push(commit, change.parent, branch) else None
 
     def commit(self, change: Change) -> CommitSha:
-        """Make a commit that is on no branch yet."""
-        tree = self._trees.changed(f"{change.parent}^{{tree}}", change.files)
-        identity = {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (
-                ("NAME", change.author.name),
-                ("EMAIL", change.author.email),
-            )
-        }
-        answer = self._git.run(
-            *("commit-tree", "-p", str(change.parent), "-F", "-", tree),
-            cwd=self._place,
-            stdin=change.message.encode(),
-            env=identity,
+        """Make a commit that is on no branch yet, signed where there is a key."""
+        return make_commit(
+            self._git,
+            self._place,
+            tree=self._trees.changed(f"{change.parent}^{{tree}}", change.files),
+            change=change,
+            signing_key=self._signing_key,
         )
-        self._server.require(answer)
-        return CommitSha(answer.text)
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
