@@ -206,6 +206,18 @@ class ReportedError(ActionError):
     code = "reported-failed"
 
 
+class RolledBackError(ActionError):
+    """Another image has replaced ours in the GitOps repository, and it is not a newer one."""
+
+    code = "rolled-back"
+
+
+class OtherImageError(ActionError):
+    """The commit is applied, and another image than ours runs."""
+
+    code = "other-image"
+
+
 class WaitTimeoutError(ActionError):
     """The deadline of the wait came first."""
 

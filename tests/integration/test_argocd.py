@@ -21,7 +21,7 @@ from gitops_action.errors import (
 )
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import ApplicationName, SyncRequest, WaitFor, sync
+from gitops_action.stages.sync import ApplicationName, Promoted, SyncRequest, WaitFor, sync
 from tests.fakes.argocd import Answer, Behaviour, FakeArgoCD
 from tests.fakes.waiting import LinearAncestry, LineLog
 
@@ -294,7 +294,7 @@ def test_waits_until_a_push_is_deployed(argocd: FakeArgoCD, client: Client) -> N
             timeout_seconds=30,
             settle_seconds=0,
         ),
-        CommitSha(NEW),
+        Promoted(commit=CommitSha(NEW)),
         argocd=client(argocd.url, argocd.token),
         ancestry=LinearAncestry([OLD, NEW]),
         clock=Cancellation(),
