@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitops_action.model.argocd import same_repository
-from gitops_action.model.wait import WaitFor
+from gitops_action.model.wait import SyncMode, WaitFor
 from gitops_action.stages.sync import failures
 from gitops_action.stages.sync.image import other_image
 from gitops_action.stages.sync.lineage import Relation
@@ -105,7 +105,8 @@ def _other_repository(view: View) -> Finding | None:
     )
 
 
-def _replaced(view: View) -> Finding | None:
+def replaced(view: View) -> Finding | None:
+    """Find that the revision asks for another image than ours."""
     application, image = view.application, view.replacement
     if view.relation is Relation.SUPERSEDED:
         reason = f"superseded: {short(application.revision)} asks for the newer {image}"
@@ -209,7 +210,7 @@ def _out_of_sync(view: View) -> Finding | None:
         state=State.SYNC,
         reason=f"{reason}; auto-sync is off",
         about="manual",
-        failure=failures.manual(application),
+        failure=failures.manual(application) if view.goal.mode is SyncMode.NEVER else None,
         grace=_MANUAL_GRACE,
     )
 
@@ -258,7 +259,7 @@ _CHECKS: tuple[Callable[[View], Finding | None], ...] = (
     _not_compared,
     _other_repository,
     _unplaced,
-    _replaced,
+    replaced,
     _other_revision,
     _spec_changed,
     _under_way,
