@@ -13,15 +13,20 @@ KO := github.com/google/ko@v0.19.1
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
+# What `test-argocd` runs with: one of the folders of tests/argocd.
+ARGOCD_VERSION ?= 3.6.1
+
 # Each set of versions has a folder of its own, so that two checkouts can share the cache.
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
 BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
+ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
+export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -38,6 +43,11 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
 
+.PHONY: test-argocd
+test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait against the real Argo CD, of ARGOCD_VERSION
+	@echo "== tests with the real Argo CD $(ARGOCD_VERSION) (about 4 min)"
+	@python tests/argocd/serve.py python -m pytest -q -n 6 --dist worksteal tests/argocd
+
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
 long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
@@ -53,7 +63,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	ruff check --no-cache .
 	mypy
 	lint-imports
-	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e
+	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e tests/argocd
 	check-jsonschema --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -87,6 +97,9 @@ $(GO_READY):
 	@for program in $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT); do \
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
+
+$(ARGOCD)/.ready: | $(GO_READY)
+	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
 
 .PHONY: debian
 debian:
