@@ -53,7 +53,7 @@ def main() -> None:
             one = stack.enter_context(rollout(Installation.started(), git, f"bench-{number}"))
             controller = DeploymentController(one.kubernetes, one.name, seconds=ROLLOUT_SECONDS)
             stack.enter_context(controller)
-            one.await_that(deployed(git.head(one.repository)))
+            one.settle()
             applications.append(one)
         for turn in range(ROUNDS):
             for one, (name, way) in zip(applications, ways.items(), strict=True):
@@ -68,7 +68,7 @@ def main() -> None:
 
 def spread(seconds: list[float]) -> str:
     """The median and the longest; nothing where there are none."""
-    return f"{statistics.median(seconds):.1f} (at most {max(seconds):.1f})" if seconds else "–"
+    return f"{statistics.median(seconds):.1f} (at most {max(seconds):.1f})" if seconds else ""
 
 
 def measured(one: Rollout, way: Way, folder: Path) -> Taken:
@@ -83,7 +83,7 @@ def measured(one: Rollout, way: Way, folder: Path) -> Taken:
     if not right:
         # The next round begins where all is well.
         one.refresh()
-        one.await_that(deployed(sha))
+        one.settle()
     return Taken(right=right, seconds=ended - begun, lag=lag)
 
 
@@ -91,7 +91,7 @@ def cli(one: Rollout, *argv: str) -> None:
     """Run Argo CD's own command-line tool."""
     where = one.installation
     server = ["--server", where.url.removeprefix("http://"), "--plaintext"]
-    subprocess.run(
+    subprocess.run(  # noqa: S603  what is compared
         [f"{where.programs}/argocd", *argv, *server, "--auth-token", where.tokens["ci"]],
         env={"HOME": where.folder},
         check=True,

@@ -13,7 +13,7 @@ from tests.systems.argocd import Installation
 from tests.systems.deployments import DeploymentController
 from tests.systems.git_server import GitServer
 from tests.systems.processes import Processes
-from tests.systems.rollout import Rollout, deployed, rollout
+from tests.systems.rollout import Rollout, rollout
 from tests.systems.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def deploy(
             one = stack.enter_context(rollout(where, git, name, **options))
             controller = stack.enter_context(DeploymentController(one.kubernetes, name))
             if options.get("sync_policy") != {}:
-                one.await_that(deployed(git.head(one.repository)))
+                one.settle()
             return one, controller
 
         yield make

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitops_action.errors import ArgoCDTLSError
 from tests.systems.processes import free_port
-from tests.systems.rollout import PATH, deployed, kustomization
+from tests.systems.rollout import PATH, SERVICE, deployed, kustomization
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -67,17 +67,13 @@ def test_a_newer_commit_overtakes(deploy: Deploy, wait: Wait) -> None:
     controller.seconds = 1.0
 
     sha = one.bump("v1")
-    newer = one.push({f"{PATH}/service.yaml": "", f"{PATH}/kustomization.yaml": _smaller("v1")})
+    newer = one.push({f"{PATH}/service.yaml": SERVICE.replace("port: 80", "port: 81")})
     waiting = wait(sha, one)
 
     (result,) = waiting.result().applications
     assert result.revision == newer
     assert result.reason.endswith(f"which contains {sha[:7]}")
     assert lag(one, waiting, newer) <= SOON
-
-
-def _smaller(tag: str) -> str:
-    return kustomization(tag).replace("  - service.yaml\n", "")
 
 
 def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait) -> None:

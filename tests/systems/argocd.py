@@ -25,6 +25,7 @@ _RIGHTS = """\
 p, ci, applications, get, */*, allow
 p, ci, applications, sync, */*, allow
 p, reader, applications, get, */*, allow
+p, leaver, applications, get, */*, allow
 """
 ACCOUNTS = ("ci", "reader", "nobody", "leaver")
 
@@ -61,6 +62,7 @@ class Installation:
             "ARGOCD_TLS_DATA_PATH": str(folder / "tls"),
             "ARGOCD_SSH_DATA_PATH": str(folder / "ssh"),
             "ARGOCD_GPG_ENABLED": "false",
+            "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
             "ARGOCD_SYNC_WAVE_DELAY": "0",
             "TMPDIR": self.folder,
         }
@@ -156,20 +158,24 @@ def install(processes: Processes, programs: Path, namespace: str = "argocd") -> 
 
 
 def populate(processes: Processes, bare: Installation) -> Installation:
-    """Fill the namespace of an installation and start its processes."""
+    """Fill the namespace of an installation and start its processes, but a repo-server it has."""
     configure(bare)
-    port = free_port()
-    options = ("--port", str(port), "--metrics-port", str(free_port()), "--address", "127.0.0.1")
-    bare.start(processes, "repo-server", *options)
-    repo_server = f"127.0.0.1:{port}"
+    repo_server = bare.repo_server or _start_repo_server(processes, bare)
     port = free_port()
     whole = replace(bare, repo_server=repo_server, url=f"http://127.0.0.1:{port}")
-    name = f"{bare.namespace}-repo-server"
-    processes.await_that(name, lambda: listens(int(repo_server.split(":")[1])), _START_SECONDS)
     whole.start_server(processes, port)
     whole.start_controller(processes)
     # Made here, once: Argo CD keeps them all in one Secret, and writers in a race lose.
     return replace(whole, tokens={name: whole.token(name) for name in ("ci", "reader", "nobody")})
+
+
+def _start_repo_server(processes: Processes, bare: Installation) -> str:
+    port = free_port()
+    options = ("--port", str(port), "--metrics-port", str(free_port()), "--address", "127.0.0.1")
+    bare.start(processes, "repo-server", *options)
+    name = f"{bare.namespace}-repo-server"
+    processes.await_that(name, lambda: listens(port), _START_SECONDS)
+    return f"127.0.0.1:{port}"
 
 
 def configure(installation: Installation) -> None:

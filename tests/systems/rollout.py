@@ -44,6 +44,7 @@ spec:
     - port: 80
       targetPort: 8080
 """
+_FIRST_SECONDS = 60.0
 AUTOMATED: Document = {"automated": {"prune": True, "selfHeal": True}}
 
 
@@ -98,6 +99,16 @@ class Rollout:
         token = self.installation.tokens["ci"]
         path = f"/api/v1/applications/{self.name}?refresh=normal"
         self.installation.ask("GET", path, token)
+
+    def settle(self) -> None:
+        """Wait until the head of the branch is deployed."""
+        true, deadline = deployed(self.git.head(self.repository)), time.monotonic() + _FIRST_SECONDS
+        while not true(self.document):
+            assert time.monotonic() < deadline, self.document.get("status")
+            # The first comparison may have been made before Argo CD knew the credentials.
+            if "ComparisonError" in str(self.document):
+                self.refresh()
+            time.sleep(0.1)
 
     def await_that(self, true: Callable[[Document], bool], seconds: float = 30.0) -> float:
         """Wait until a document says so; return when it was written."""
