@@ -72,7 +72,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	hadolint Dockerfile examples/hello-gitops/Dockerfile
 
 .PHONY: docs
-docs: $(PYTHON_READY) ## Write the README's tables anew from action.yml
+docs: $(PYTHON_READY) ## Write the tables of docs/reference.md anew from action.yml
 	@python tests/contract/tables.py --write
 
 .PHONY: lock

@@ -20,6 +20,7 @@ from gitops_action.kustomization import (
     plan_edits,
     prove_rendered,
 )
+from gitops_action.model.change import Change
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 from gitops_action.model.log import Annotation, Level
 
@@ -83,17 +84,8 @@ class GitOpsRepository(Snapshot, Protocol):
     def head(self, branch: str) -> CommitSha:
         """Ask the server for the branch's newest commit."""
 
-    def commit(
-        self,
-        parent: CommitSha,
-        files: Mapping[PurePosixPath, bytes],
-        message: str,
-        author: Identity,
-    ) -> CommitSha:
-        """Make a commit that differs from its parent in these files; their modes are kept."""
-
-    def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
-        """Move the branch from `parent` to `commit`; False where it was no longer at `parent`."""
+    def land(self, change: Change, branch: str) -> CommitSha | None:
+        """Commit, and move the branch from the change's parent to it; None after a lost race."""
 
 
 class Clock(Protocol):
@@ -134,8 +126,8 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
         files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
         if not files:
             return _result(head, edits, proof, log)
-        commit = repository.commit(head, files, message, request.author)
-        if repository.push(commit, head, request.branch):
+        change = Change(parent=head, files=files, message=message, author=request.author)
+        if commit := repository.land(change, request.branch):
             return _result(commit, edits, proof, log)
         attempts += 1
         delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)

@@ -1,4 +1,4 @@
-"""The README's tables, made from action.yml: `python tests/contract/tables.py --write`."""
+"""docs/reference.md, made from action.yml: `python tests/contract/tables.py --write`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference.md"
 _TABLES = ("inputs", "outputs")
 
 
-def render(readme: str) -> str:
+def render(text: str) -> str:
     """Put the tables between their markers anew."""
     action = YAML(typ="safe").load(ROOT / "action.yml")
     for table in _TABLES:
         rows = "\n".join(_rows(table, action[table]))
-        before, start, rest = readme.partition(f"<!-- {table} -->\n")
+        before, start, rest = text.partition(f"<!-- {table} -->\n")
         _, end, after = rest.partition("<!-- end -->")
-        readme = f"{before}{start}{rows}\n{end}{after}"
-    return readme
+        text = f"{before}{start}{rows}\n{end}{after}"
+    return text
 
 
 def _rows(table: str, entries: dict[str, dict[str, Any]]) -> list[str]:
@@ -46,8 +46,8 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    text = render(README.read_text())
+    tables = render(REFERENCE.read_text())
     if "--write" in sys.argv:
-        README.write_text(text)
+        REFERENCE.write_text(tables)
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(tables)

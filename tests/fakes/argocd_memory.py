@@ -56,12 +56,16 @@ class MemoryApplication:
     project: str = "default"
     behaviour: Behaviour = field(default_factory=Behaviour)
     extra: Document = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    window_closed: bool = False
+    nodes: list[Document] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin as an Application that has been deployed for a while."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self.version = 100
+        self.version, self._operations = 100, 0
         self._reconciling = self._again = self._noticed = self.refreshing = False
         self.operation: Document | None = None
         self.state: Document | None = None
@@ -89,9 +93,17 @@ class MemoryApplication:
     def busy(self) -> bool:
         return self.operation is not None
 
-    def start_sync(self, revision: str = "") -> None:
+    def start_sync(self, revision: str = "", infos: list[Document] | None = None) -> None:
         """Begin an operation, as the button does."""
-        self._begin_operation(revision or self.resolve(self.target_revision), automated=False)
+        revision = revision or self.resolve(self.target_revision)
+        self._begin_operation(revision, automated=False, infos=infos)
+
+    def terminate(self) -> None:
+        """End the operation, as the other button does."""
+        self._touch()
+        self._operations += 1
+        self.state = {"startedAt": stamp(self.now), **(self.state or {}), "phase": "Terminating"}
+        self._at(self.behaviour.operation_seconds * 0.2, self._terminated)
 
     def advance(self, now: float) -> None:
         """Play everything that is due up to `now`."""
@@ -192,11 +204,34 @@ class MemoryApplication:
             same = tuple(self.images(self.sync["revision"])) == self.live
             self.sync["status"] = "Synced" if same else "OutOfSync"
 
-    def _begin_operation(self, revision: str, *, automated: bool) -> None:
+    def _begin_operation(
+        self, revision: str, *, automated: bool, infos: list[Document] | None = None
+    ) -> None:
         self._touch()
+        self._operations += 1
         self.operation = {"sync": {"revision": revision}, "initiatedBy": {"automated": automated}}
+        if infos:
+            self.operation["info"] = infos
         self.state = None
-        self._at(self.behaviour.operation_seconds * 0.2, self._run)
+        self._step(self.behaviour.operation_seconds * 0.2, self._run)
+
+    def _step(self, seconds: float, event: Callable[[], None]) -> None:
+        """Go on with this operation later, unless it is terminated until then."""
+        number = self._operations
+        self._at(seconds, lambda: event() if number == self._operations else None)
+
+    def _terminated(self) -> None:
+        assert self.state is not None
+        self._touch()
+        self.state = {
+            **self.state,
+            "operation": self.operation,
+            "phase": "Failed",
+            "message": "Operation terminated",
+            "finishedAt": stamp(self.now),
+        }
+        self.operation = None
+        self._reconcile()
 
     def _run(self) -> None:
         self._touch()
@@ -207,8 +242,8 @@ class MemoryApplication:
             "startedAt": stamp(self.now),
             "retryCount": retries,
         }
-        self._at(self.behaviour.operation_seconds * 0.5, self._apply)
-        self._at(self.behaviour.operation_seconds * 0.8, self._finish)
+        self._step(self.behaviour.operation_seconds * 0.5, self._apply)
+        self._step(self.behaviour.operation_seconds * 0.8, self._finish)
 
     @property
     def _fails(self) -> bool:
@@ -240,23 +275,20 @@ class MemoryApplication:
                 "syncResult": {"revision": revision},
             }
         else:
+            error = self.behaviour.sync_error
             self.state |= {
-                "message": f"one or more objects failed to apply, reason: {self._fault}",
+                "message": f"one or more objects failed to apply, reason: {error}",
                 "syncResult": {"revision": revision, "resources": [self._failed_resource()]},
             }
             tries = self.state.get("retryCount") or 0
             if tries < self.behaviour.retries:
                 self.state["message"] += f". Retrying attempt #{tries + 1} at 5:13AM."
                 self.state["retryCount"] = tries + 1
-                self._at(self.behaviour.retry_seconds, self._run)
+                self._step(self.behaviour.retry_seconds, self._run)
                 return
             self.state["phase"] = "Failed"
         self.operation = None
         self._reconcile()
-
-    @property
-    def _fault(self) -> str:
-        return self.behaviour.sync_error
 
     def _failed_resource(self) -> Document:
         return {
@@ -264,5 +296,5 @@ class MemoryApplication:
             "namespace": "default",
             "name": self.name,
             "status": "SyncFailed",
-            "message": self._fault,
+            "message": self.behaviour.sync_error,
         }

@@ -13,6 +13,7 @@ from gitops_action.model.source import CommitSha
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from gitops_action.model.change import Change
     from gitops_action.model.identity import Identity
 
 Files = dict[PurePosixPath, bytes]
@@ -73,24 +74,15 @@ class FakeGitOpsRepository:
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         return {path: self.commits[head].files[PurePosixPath(path)] for path in paths}
 
-    def commit(
-        self,
-        parent: CommitSha,
-        files: Mapping[PurePosixPath, bytes],
-        message: str,
-        author: Identity,
-    ) -> CommitSha:
-        changed = {**self.commits[parent].files, **files}
-        return self._store(FakeCommit(changed, parent, message, author))
-
-    def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
+    def land(self, change: Change, branch: str) -> CommitSha | None:
         if self.races:
             self.races.pop(0)(self)
-        if self.head(branch) != parent:
-            return False
-        self.tip = commit
-        self.pushed.append(commit)
-        return True
+        if self.head(branch) != change.parent:
+            return None
+        files = {**self.commits[change.parent].files, **change.files}
+        self.tip = self._store(FakeCommit(files, change.parent, change.message, change.author))
+        self.pushed.append(self.tip)
+        return self.tip
 
     def write(self, path: str, text: str) -> None:
         """Commit as another writer does."""

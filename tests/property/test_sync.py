@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gitops_action.errors import SyncError
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import ApplicationName, SyncRequest, WaitFor, sync
+from gitops_action.stages.sync import ApplicationName, Promoted, SyncRequest, WaitFor, sync
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
 from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, MemoryArgoCD
 
@@ -126,7 +126,7 @@ def test_never_says_deployed_before_it_is(drawn: Drawn) -> None:  # type: ignore
     try:
         result = sync(
             request,
-            CommitSha(rollout.commits[rollout.ours]),
+            Promoted(commit=CommitSha(rollout.commits[rollout.ours])),
             argocd=MemoryArgoCD(rollout.clock, {"shop": rollout.application}),
             ancestry=LinearAncestry(rollout.commits),
             clock=rollout.clock,

@@ -55,6 +55,7 @@ class GitServer:
         self.requests: list[str] = []
         self.failures: list[int] = []
         self.loses_answers = False
+        self.forgets_protocol = False
         self.flowing = threading.Event()
         self.flowing.set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -259,7 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": ""
+            if self.git.forgets_protocol
+            else self.headers.get("Git-Protocol", ""),
             "REMOTE_USER": "x-access-token",
             "REMOTE_ADDR": "127.0.0.1",
         }

@@ -5,46 +5,33 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.git.blobs import Blobs
 from gitops_action.adapters.git.command import Answer, Git
 from gitops_action.adapters.git.explain import explain, explain_push, is_lost_race, is_unanswered
 from gitops_action.adapters.git.history import History
 from gitops_action.adapters.git.trees import Trees
 from gitops_action.errors import ActionError, CancelledError, GitOpsError
-from gitops_action.model.identity import Identity
-from gitops_action.model.secret import Secret
+from gitops_action.model.change import Change
 from gitops_action.model.source import CommitSha
 
 _FEW_BRANCHES = 10
 
 
 class GitOpsClone:
-    """Everything lies in `directory`, which the caller made private and removes.
+    """Everything lies in the folder of `git`, which the caller made private and removes.
 
-    `env` is what git may know of our environment: PATH, proxies, certificates. Methods raise
-    GitOpsError, GitOpsAccessError and RunnerError, and CancelledError within a second of a
-    cancellation. One thread at a time.
+    Methods raise GitOpsError, GitOpsAccessError and RunnerError, and CancelledError within a
+    second of a cancellation. One thread at a time.
     """
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        token: Secret,
-        directory: Path,
-        cancellation: Cancellation,
-        env: Mapping[str, str],
-    ) -> None:
-        self._url = url
-        self._place = directory / "clone"
-        self._git = Git(
-            directory=directory, cancellation=cancellation, env=env, url=url, token=token
-        )
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._url = git.url
+        self._place = git.directory / "clone"
+        self.history = History(git)
         self._trees = Trees(self._git, self._place)
-        self._history = History(self._git, directory / "history.git")
         self._heads: dict[str, CommitSha] = {}
         self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
@@ -112,24 +99,26 @@ class GitOpsClone:
         self._require(answer)
         return {path: blobs[sha] for path, sha in shas.items()}
 
-    def commit(
-        self,
-        parent: CommitSha,
-        files: Mapping[PurePosixPath, bytes],
-        message: str,
-        author: Identity,
-    ) -> CommitSha:
-        """Make a commit that differs from its parent in these files; their modes are kept."""
-        tree = self._trees.changed(f"{parent}^{{tree}}", files)
+    def land(self, change: Change, branch: str) -> CommitSha | None:
+        """Commit and push; None where the branch was no longer at the change's parent."""
+        commit = self.commit(change)
+        return commit if self.push(commit, change.parent, branch) else None
+
+    def commit(self, change: Change) -> CommitSha:
+        """Make a commit that is on no branch yet."""
+        tree = self._trees.changed(f"{change.parent}^{{tree}}", change.files)
         identity = {
             f"GIT_{role}_{field}": value
             for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", author.name), ("EMAIL", author.email))
+            for field, value in (
+                ("NAME", change.author.name),
+                ("EMAIL", change.author.email),
+            )
         }
         answer = self._git.run(
-            *("commit-tree", "-p", str(parent), "-F", "-", tree),
+            *("commit-tree", "-p", str(change.parent), "-F", "-", tree),
             cwd=self._place,
-            stdin=message.encode(),
+            stdin=change.message.encode(),
             env=identity,
         )
         self._require(answer)
@@ -170,13 +159,33 @@ class GitOpsClone:
         if not answer.succeeded and not is_lost_race(answer):
             raise explain_push(answer, self._url, branch)
 
-    def contains(self, ancestor: CommitSha, revision: CommitSha, branch: str = "") -> bool | None:
-        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known.
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
+        return self.history.contains(ancestor, revision)
 
-        `branch` is where to look, empty for the branch that was last asked for.
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit of the repository; None where there is none."""
+        return self.history.file(revision, path)
+
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """The files that differ between two commits, `head` being one of this clone's.
+
+        None where the server does not have `base`. No file is fetched, and only those trees of
+        `base` that differ.
         """
-        known = branch or next(reversed(self._heads), "") or self.default_branch()
-        return self._history.contains(ancestor, revision, known)
+        answer = self._network(
+            *("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags"),
+            *("--no-write-fetch-head", "origin", str(base)),
+        )
+        if not answer.succeeded:
+            return None
+        answer = self._local(
+            "diff-tree", "-r", "-z", "--name-only", "--no-renames", str(base), str(head)
+        )
+        self._require(answer)
+        return frozenset(
+            PurePosixPath(os.fsdecode(path)) for path in answer.stdout.split(b"\0")[:-1]
+        )
 
     def default_branch(self) -> str:
         """Ask the server for the branch that `HEAD` stands for."""

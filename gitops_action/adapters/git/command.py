@@ -73,7 +73,10 @@ class Answer:
 
 
 class Git:
-    """Runs git in `directory`; the token reaches only commands that talk to `url`."""
+    """Runs git in `directory`; the token reaches only commands that talk to `url`.
+
+    `env` is what git may know of our environment: PATH, proxies, certificates.
+    """
 
     def __init__(  # noqa: PLR0913  each is a different thing that a child may know
         self,
@@ -85,7 +88,7 @@ class Git:
         token: Secret | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._settings = {**_SETTINGS, **(settings or {})}
         self._cancellation = cancellation
         self._token = token or Secret()
@@ -117,7 +120,7 @@ class Git:
         """
         self._cancellation.check()
         # Not the child's own folder: where that is missing, GitPython takes ours without a word.
-        place = str(cwd or self._directory)
+        place = str(cwd or self.directory)
         whole = {**self._env, **self._configuration(network=network), **(env or {})}
         with (
             self._fed(stdin) as given,
@@ -153,7 +156,7 @@ class Git:
             yield None
             return
         try:
-            file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  closed below
+            file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115  closed below
             with file:
                 file.write(content)
                 file.seek(0)
