@@ -118,6 +118,12 @@ class PushRefusedError(ActionError):
     code = "push-refused"
 
 
+class SignatureRequiredError(PushRefusedError):
+    """A rule of the GitOps repository refuses commits without a signature."""
+
+    code = "signature-required"
+
+
 class ArgoCDLoginError(ActionError):
     """Argo CD refuses the token."""
 
@@ -155,6 +161,12 @@ class GitOpsError(ActionError):
     """The GitOps repository cannot be reached, or the branch is not there."""
 
     code = "gitops"
+
+
+class GitOpsUnavailableError(GitOpsError):
+    """The GitOps repository does not answer now: the network, a restart, too much load."""
+
+    code = "gitops-unavailable"
 
 
 class ConflictError(ActionError):
@@ -198,6 +210,12 @@ class DegradedError(ActionError):
     """The commit is applied and its resources are not healthy."""
 
     code = "degraded"
+
+
+class ReportedError(ActionError):
+    """Who watches the cluster reports on GitHub that the commit could not be deployed."""
+
+    code = "reported-failed"
 
 
 class RolledBackError(ActionError):
