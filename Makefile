@@ -40,7 +40,7 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
+long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations and rollouts as `test`
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
 
 .PHONY: bench

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ActionError, ArgoCDUnavailableError
 from gitops_action.model.argocd import NONCE
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import ApplicationName
 from tests.fakes.pods import MemoryPods
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from gitops_action.model.argocd import Application
     from gitops_action.model.log import Annotation
-    from gitops_action.model.source import CommitSha
     from tests.fakes.argocd_memory import MemoryApplication
 
 _STEP = 0.05
@@ -74,6 +74,10 @@ class LinearAncestry:
         if ancestor.value not in self.commits or revision.value not in self.commits:
             return None
         return self.commits.index(ancestor.value) <= self.commits.index(revision.value)
+
+    def head(self, branch: str) -> CommitSha:
+        assert branch
+        return CommitSha(self.commits[-1])
 
     def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
         text = self.files.get(revision.value, {}).get(str(path))

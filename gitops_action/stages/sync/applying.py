@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitops_action.model.wait import SyncMode
 from gitops_action.stages.sync import failures
 from gitops_action.stages.sync.view import Finding, State
 from gitops_action.stages.sync.words import listed, one_line, short
@@ -89,7 +90,9 @@ def out_of_sync(view: View) -> Finding | None:
             state=State.SYNC,
             reason=f"{reason}; auto-sync is off",
             about="manual",
-            failure=failures.manual(application, view),
+            failure=failures.manual(application, view)
+            if view.goal.mode is SyncMode.NEVER
+            else None,
             grace=_MANUAL_GRACE,
         )
     if view.window:
@@ -135,6 +138,11 @@ def _still_different(view: View, reason: str, different: Sequence[Resource]) -> 
 
 
 def _done(view: View) -> bool:
-    """Whether our commit was applied, and compared with after that."""
+    """Whether exactly what is compared was applied, and compared with after that."""
     finished = view.finished
-    return bool(finished and finished.phase == "Succeeded" and view.operation_covers and view.fresh)
+    return bool(
+        finished
+        and finished.phase == "Succeeded"
+        and finished.revision == view.application.revision
+        and view.fresh
+    )

@@ -85,7 +85,8 @@ def _other_repository(view: View) -> Finding | None:
     )
 
 
-def _replaced(view: View) -> Finding | None:
+def replaced(view: View) -> Finding | None:
+    """Find that the revision asks for another image than ours."""
     application, image = view.application, view.replacement
     if view.relation is Relation.SUPERSEDED:
         reason = f"superseded: {short(application.revision)} asks for the newer {image}"
@@ -183,7 +184,7 @@ _CHECKS: tuple[Callable[[View], Finding | None], ...] = (
     not_compared,
     _other_repository,
     _unplaced,
-    _replaced,
+    replaced,
     _other_revision,
     _spec_changed,
     under_way,

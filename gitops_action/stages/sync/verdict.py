@@ -9,7 +9,7 @@ from gitops_action.errors import ComparisonError, DegradedError, SyncError
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action, decide
 from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
-from gitops_action.stages.sync.findings import find
+from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
 from gitops_action.stages.sync.narrow import narrow
 from gitops_action.stages.sync.notices import notice
@@ -31,7 +31,7 @@ class Memory:
     `kind` names what lasts since `since`; `reconciled` are the comparisons that were seen in it.
     `first_operation` is when the operation of the first document began, `operated` that another
     one brought our commit since. `synced` are the revisions at which Argo CD took our request for
-    a sync; `syncs` is how often it was asked, `asked_at` when it gave no answer. `unblocked` means
+    a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
     that we ended an operation. `before` is the last document about a commit before ours.
     `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
     last asked for.
@@ -101,6 +101,8 @@ def judge(
     failure = finding.failure if action is not Action.SYNC else None
     if now - memory.since < finding.grace or len(memory.reconciled) < finding.comparisons:
         failure = None
+    if failure and (overtaken := _overtaken(view, failure, lineage)):
+        finding, failure = overtaken, overtaken.failure
     state = finding.state
     if state is State.READY and (action or not _settled(view, memory, now)):
         state = State.SETTLE
@@ -173,6 +175,20 @@ def _settled(view: View, memory: Memory, now: float) -> bool:
         )
         return lasted >= view.goal.settle_seconds
     return True
+
+
+def _overtaken(view: View, failure: ActionError, lineage: Lineage) -> Finding | None:
+    """What cannot be rendered names no commit: it may be one that has replaced our image."""
+    if not isinstance(failure, ComparisonError) or not (newest := lineage.newest()):
+        return None
+    return replaced(
+        replace(
+            view,
+            application=replace(view.application, revision=newest),
+            relation=lineage.relation(newest),
+            replacement=lineage.replacement(newest),
+        )
+    )
 
 
 def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bool:

@@ -10,7 +10,7 @@ from gitops_action.stages.sync.actions import Action
 from gitops_action.stages.sync.closer import Closer, Look
 from gitops_action.stages.sync.ending import Pages, result, too_late
 from gitops_action.stages.sync.kinds import changed_kinds, may_settle_late
-from gitops_action.stages.sync.lineage import Ancestry, Lineage
+from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage
 from gitops_action.stages.sync.promotion import Files, Promotion
 from gitops_action.stages.sync.request import SyncResult
 from gitops_action.stages.sync.view import Goal
@@ -60,7 +60,7 @@ class ArgoCD(Closer, Pages, Protocol):
         """End the operation that is under way; False where none is."""
 
 
-class History(Ancestry, Files, Protocol):
+class History(Branches, Files, Protocol):
     """The commits of the GitOps branch, and the files in them."""
 
 
@@ -91,7 +91,7 @@ def sync(  # noqa: PLR0913  four collaborators beside what is asked
         return SyncResult(())
     promotion = Promotion(promoted, ancestry, sources)
     goal = _goal(request, promoted, promotion.references)
-    lineage = Lineage(promoted.commit, ancestry, clock.monotonic, promotion)
+    lineage = Lineage(promoted.commit, ancestry, clock.monotonic, promotion, request.branch)
     names = _names(request, argocd, clock)
     watches = [Watch(name, goal, lineage) for name in names]
     try:

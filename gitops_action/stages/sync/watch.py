@@ -146,7 +146,7 @@ class Watch:
     def sync_taken(self) -> None:
         """Remember that Argo CD took the request: at this revision it is not asked again."""
         at = {self.application.revision} if self.application else set()
-        self._remember(synced=self._memory.synced | at)
+        self._remember(synced=self._memory.synced | at, syncs=0)
 
     def unblocked(self) -> None:
         """Remember that we ended an operation."""
