@@ -134,7 +134,7 @@ class Trees:
             names = {f"o{number}": value for number, value in enumerate(batch)}
             declared = "".join(f",${name}:{typed}!" for name in names)
             fields = "".join(f"{name}:object({kind}:${name}){{{selection}}}" for name in names)
-            data = self._api.query(
+            data = self._api.ask(
                 f"query($owner:String!,$name:String!{declared})"
                 f"{{repository(owner:$owner,name:$name){{{fields}}}}}",
                 names,
