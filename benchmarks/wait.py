@@ -24,7 +24,14 @@ from tests.systems.waiting import Waiting  # noqa: E402
 ROUNDS = 10
 ROLLOUT_SECONDS = 1.0
 
-Way = Callable[[Rollout, str, Path], None]
+
+@dataclass(frozen=True)
+class Push:
+    sha: str
+    tag: str
+
+
+Way = Callable[[Rollout, Push, Path], None]
 
 
 @dataclass(frozen=True)
@@ -73,9 +80,10 @@ def spread(seconds: list[float]) -> str:
 
 def measured(one: Rollout, way: Way, folder: Path) -> Taken:
     """Push a tag, wait for it in one way, and look at what was true then."""
-    sha = one.bump(f"t{time.monotonic_ns()}")
+    tag = f"1.{time.monotonic_ns()}.0"
+    sha = one.bump(tag)
     begun = time.monotonic()
-    way(one, sha, folder)
+    way(one, Push(sha, tag), folder)
     ended = time.monotonic()
     last = [moment for moment in one.moments if moment.seconds <= ended][-1]
     right = deployed(sha)(last.document)
@@ -99,20 +107,20 @@ def cli(one: Rollout, *argv: str) -> None:
     )
 
 
-def cli_wait(one: Rollout, _: str, __: Path) -> None:
+def cli_wait(one: Rollout, _: Push, __: Path) -> None:
     """Do what most pipelines do."""
     cli(one, "app", "wait", one.name, "--sync", "--health", "--timeout", "60")
 
 
-def refresh_then_wait(one: Rollout, sha: str, folder: Path) -> None:
+def refresh_then_wait(one: Rollout, push: Push, folder: Path) -> None:
     """Do what the careful ones do."""
     cli(one, "app", "get", one.name, "--refresh")
-    cli_wait(one, sha, folder)
+    cli_wait(one, push, folder)
 
 
-def ours(one: Rollout, sha: str, folder: Path) -> None:
+def ours(one: Rollout, push: Push, folder: Path) -> None:
     """Wait as the action does."""
-    Waiting(sha, one, folder=folder).result()
+    Waiting(push.sha, one, folder=folder, tag=push.tag).result()
 
 
 if __name__ == "__main__":
