@@ -12,33 +12,15 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.fakes.argocd_behaviour import Behaviour
 from tests.fakes.argocd_document import Document, document_of, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+__all__ = ["Behaviour", "MemoryApplication"]
 
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """How long things take, in seconds, and what goes wrong; may be replaced at any time.
-
-    `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
-    empty; `late_seconds` is how long health still looks as before an apply.
-    """
-
-    reconcile_seconds: float = 0.2
-    operation_seconds: float = 0.3
-    retry_seconds: float = 1.0
-    rollout_seconds: float = 0.5
-    late_seconds: float = 0.0
-    resync_seconds: float = 180.0
-    retries: int = 0
-    automated: bool = True
-    never_healthy: bool = False
-    comparison_error: str = ""
-    sync_error: str = ""
-    broken: frozenset[str] = frozenset()
-    degraded: str = ""
+_HEAL_SECONDS = 5.0
 
 
 @dataclass(kw_only=True)
@@ -70,9 +52,11 @@ class MemoryApplication:
         self.operation: Document | None = None
         self.state: Document | None = None
         self.conditions: list[Document] = []
+        self._finished_at = self.now - 3600
         self._head = self.resolve(self.target_revision)
         self.live = tuple(self.images(self._head))
         self._applied_at = self.now - 3600
+        self.history = [(self._applied_at, self.live)]
         self._before = "Healthy"
         self.compared_source = self.source()
         self.sync = {"status": "Synced", "revision": self._head}
@@ -156,19 +140,15 @@ class MemoryApplication:
 
         def look() -> None:
             head = self.resolve(self.target_revision)
-            same = tuple(self.images(head)) == self.live
+            same = tuple(self.images(head)) == self._seen_live
             read.update(head=head, status="Synced" if same else "OutOfSync", health=self._seen())
 
         def decide() -> None:
-            last = self.state or {"phase": ""}
-            failed = last["phase"] in {"Failed", "Error"}
-            tried = failed and last["operation"]["sync"]["revision"] == read["head"]
-            wanted = self.behaviour.automated and read["status"] == "OutOfSync"
-            if wanted and not self.busy and not tried and not self.behaviour.comparison_error:
+            if read["status"] == "OutOfSync" and self._syncs_by_itself(read["head"]):
                 self._begin_operation(read["head"], automated=True)
 
         def write() -> None:
-            error = self.behaviour.comparison_error
+            error = self._comparison_error(read["head"])
             self._touch()
             self.refreshing = self._reconciling = False
             self.reconciled_at, self.health = began, read["health"]
@@ -189,9 +169,31 @@ class MemoryApplication:
         self._at(seconds * 0.8, decide)
         self._at(seconds, write)
 
+    def _syncs_by_itself(self, head: str) -> bool:
+        if not self.behaviour.automated or self.busy or self._comparison_error(head):
+            return False
+        last = self.state or {"phase": ""}
+        over = last["phase"] in {"Succeeded", "Failed", "Error"}
+        # What failed is never tried again, what was healed only after a while.
+        healing = last["phase"] == "Succeeded" and self.now > self._finished_at + _HEAL_SECONDS
+        return healing or not (over and last["operation"]["sync"]["revision"] == head)
+
+    def _comparison_error(self, head: str) -> str:
+        some = self.behaviour.unrendered
+        return self.behaviour.comparison_error if not some or head in some else ""
+
     def _seen(self) -> str:
-        late = self.now < self._applied_at + self.behaviour.late_seconds
+        late = self.now < self._applied_at + self._seen_after
         return self._before if late else self.real_health
+
+    @property
+    def _seen_after(self) -> float:
+        return self.behaviour.late_seconds + self.behaviour.lag_seconds
+
+    @property
+    def _seen_live(self) -> tuple[str, ...]:
+        then = self.now - self.behaviour.lag_seconds
+        return next(live for since, live in reversed(self.history) if since <= then)
 
     def _notice(self) -> None:
         """Compare at the old revision, as where only a live object changed: no `reconciledAt`."""
@@ -201,7 +203,7 @@ class MemoryApplication:
         self._touch()
         self.health = self._seen()
         if self.sync["status"] != "Unknown":
-            same = tuple(self.images(self.sync["revision"])) == self.live
+            same = tuple(self.images(self.sync["revision"])) == self._seen_live
             self.sync["status"] = "Synced" if same else "OutOfSync"
 
     def _begin_operation(
@@ -259,8 +261,9 @@ class MemoryApplication:
         if self._fails or wanted == self.live:
             return
         self._before, self.live, self._applied_at = self._seen(), wanted, self.now
-        self._at(self.behaviour.late_seconds, self._notice)
-        self._at(self._rolled_out_at - self.now, self._notice)
+        self.history.append((self.now, wanted))
+        self._at(self._seen_after, self._notice)
+        self._at(self._rolled_out_at - self.now + self.behaviour.lag_seconds, self._notice)
 
     def _finish(self) -> None:
         assert self.operation is not None
@@ -268,6 +271,7 @@ class MemoryApplication:
         self._touch()
         revision = self.operation["sync"]["revision"]
         self.state = {**self.state, "finishedAt": stamp(self.now)}
+        self._finished_at = self.now
         if not self._fails:
             self.state |= {
                 "phase": "Succeeded",

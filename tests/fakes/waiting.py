@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ActionError, ArgoCDUnavailableError
 from gitops_action.model.argocd import NONCE
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import ApplicationName
+from tests.fakes.pods import MemoryPods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from gitops_action.model.argocd import Application
     from gitops_action.model.log import Annotation
-    from gitops_action.model.source import CommitSha
     from tests.fakes.argocd_memory import MemoryApplication
 
 _STEP = 0.05
@@ -74,12 +75,16 @@ class LinearAncestry:
             return None
         return self.commits.index(ancestor.value) <= self.commits.index(revision.value)
 
+    def head(self, branch: str) -> CommitSha:
+        assert branch
+        return CommitSha(self.commits[-1])
+
     def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
         text = self.files.get(revision.value, {}).get(str(path))
         return None if text is None else text.encode()
 
 
-class MemoryArgoCD:
+class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 
     `lost` is how many requests for a sync arrive and get no answer.
@@ -156,7 +161,7 @@ def _nothing() -> None:
     """Nothing comes in between."""
 
 
-class ScriptedArgoCD:
+class ScriptedArgoCD(MemoryPods):
     """Answers with what a script says at that second; the last entry lasts."""
 
     def __init__(

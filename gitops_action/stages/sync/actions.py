@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _STALL_SECONDS = 90.0
 _FAILED = {"Failed", "Error"}
 _AFTER_SYNCED = {State.HEALTH, State.IMAGE, State.READY}
-_MOST_SYNCS = 3
+_MOST_SYNCS = 3  # that Argo CD does not take
 # A request without an answer may still arrive: its nonce is looked for this long.
 _DOUBT_SECONDS = 5.0
 

@@ -6,6 +6,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from gitops_action.errors import ActionError, CancelledError
 from gitops_action.model.source import CommitSha
 
 if TYPE_CHECKING:
@@ -42,17 +43,24 @@ class Ancestry(Protocol):
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
 
 
+class Branches(Ancestry, Protocol):
+    def head(self, branch: str) -> CommitSha:
+        """The branch's newest commit; raises GitOpsError."""
+
+
 class Lineage:
     """Answers for one commit; remembers what cannot change, as commits keep parents and files."""
 
     def __init__(
         self,
         commit: CommitSha,
-        ancestry: Ancestry,
+        ancestry: Branches,
         monotonic: Callable[[], float],
         promotion: Promotion | None = None,
+        branch: str = "",
     ) -> None:
         self._commit = commit
+        self._branch = branch
         self._ancestry = ancestry
         self._monotonic = monotonic
         self._promotion = promotion
@@ -79,6 +87,15 @@ class Lineage:
     def replacement(self, revision: str) -> str:
         """What a revision that was placed asks for in place of our image; `""` for ours."""
         return self._known.get(revision.lower(), (Relation.UNKNOWN, ""))[1]
+
+    def newest(self) -> str:
+        """The newest commit of our branch; `""` where git does not tell."""
+        try:
+            return self._ancestry.head(self._branch).value if self._branch else ""
+        except CancelledError:
+            raise
+        except ActionError:
+            return ""
 
     def _may_ask(self, revision: str) -> bool:
         """Whether it is time: a commit that git does not have yet costs a fetch."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ComparisonError, DegradedError, SyncError
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action, decide
-from gitops_action.stages.sync.findings import find
+from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
+from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
 from gitops_action.stages.sync.narrow import narrow
 from gitops_action.stages.sync.notices import notice
@@ -30,8 +31,10 @@ class Memory:
     `kind` names what lasts since `since`; `reconciled` are the comparisons that were seen in it.
     `first_operation` is when the operation of the first document began, `operated` that another
     one brought our commit since. `synced` are the revisions at which Argo CD took our request for
-    a sync; `syncs` is how often it was asked, `asked_at` when it gave no answer. `unblocked` means
+    a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
     that we ended an operation. `before` is the last document about a commit before ours.
+    `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
+    last asked for.
     """
 
     uid: str = ""
@@ -47,6 +50,8 @@ class Memory:
     asked_at: float = float("-inf")
     unblocked: bool = False
     before: Application | None = None
+    attempts: Attempts = NONE_YET
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +81,19 @@ def judge(
     application = narrow(application, goal, lineage.relation)
     ours = lineage.relation(application.revision)
     memory = _begin(memory, application, ours)
+    covers = _operation_covers(application.operation, memory, lineage)
+    if covers:
+        memory = replace(memory, attempts=remember(memory.attempts, application.operation))
     view = View(
         application=application,
         goal=goal,
         relation=ours,
-        operation_covers=_operation_covers(application.operation, memory, lineage),
+        operation_covers=covers,
         operation_relation=_operation_relation(application.operation, lineage),
         before=memory.before,
         replacement=lineage.replacement(application.revision),
+        repeated=memory.attempts.repeated,
+        window=memory.window,
     )
     finding = find(view)
     memory = _remember(memory, finding, view, now)
@@ -91,6 +101,8 @@ def judge(
     failure = finding.failure if action is not Action.SYNC else None
     if now - memory.since < finding.grace or len(memory.reconciled) < finding.comparisons:
         failure = None
+    if failure and (overtaken := _overtaken(view, failure, lineage)):
+        finding, failure = overtaken, overtaken.failure
     state = finding.state
     if state is State.READY and (action or not _settled(view, memory, now)):
         state = State.SETTLE
@@ -101,7 +113,7 @@ def judge(
         memory=memory,
         failure=failure,
         action=action,
-        notice=notice(view, finding),
+        notice=notice(view, finding, now - memory.since),
         rollout_failed=_rollout_failed(view, state, failure),
     )
 
@@ -165,6 +177,20 @@ def _settled(view: View, memory: Memory, now: float) -> bool:
     return True
 
 
+def _overtaken(view: View, failure: ActionError, lineage: Lineage) -> Finding | None:
+    """What cannot be rendered names no commit: it may be one that has replaced our image."""
+    if not isinstance(failure, ComparisonError) or not (newest := lineage.newest()):
+        return None
+    return replaced(
+        replace(
+            view,
+            application=replace(view.application, revision=newest),
+            relation=lineage.relation(newest),
+            replacement=lineage.replacement(newest),
+        )
+    )
+
+
 def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bool:
     """Whether what went wrong is our own commit's doing, and putting the old image back helps."""
     before = view.before
@@ -173,7 +199,9 @@ def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bo
             return state is State.HEALTH and view.application.health == "Progressing"
         case SyncError():
             last = view.application.operation
-            return view.operation_covers and bool(last and "terminat" not in last.message.lower())
+            if last is None or last.phase == "Succeeded" or not view.operation_covers:
+                return False
+            return "terminat" not in last.message.lower()
         case ComparisonError():
             return before is not None and not any(
                 condition.type.endswith("Error") for condition in before.conditions
