@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitops_action.errors import ActionError, GitOpsError
 from gitops_action.model.source import CommitSha
 from tests.systems.promoter import FILE, PATH
 
@@ -74,6 +75,26 @@ def test_fetches_commits_and_no_trees(place: Place) -> None:
     ).stdout.split()
     assert kinds == ["commit", "commit"]
     assert len(place.server.requests) == asked
+
+
+def test_reads_a_file_of_a_descendant(place: Place) -> None:
+    """
+    The wait looks whether a later commit still asks for our image: it need not be a branch's head.
+    """
+    between = CommitSha(place.server.commit(NAME, {"a/b/kustomization.yaml": "images: []\n"}))
+    place.server.commit(NAME, {"a/b/kustomization.yaml": "images: [{}]\n"})
+    clone, unreachable = place.clone(), place.clone(url=UNREACHABLE)
+    file = PurePosixPath("a/b/kustomization.yaml")
+
+    content = clone.file(between, file)
+    missing = [clone.file(between, PurePosixPath(path)) for path in ("a/c.yaml", "a/b", "x/y/z")]
+
+    assert content == b"images: []\n"
+    assert missing == [None, None, None]
+    with pytest.raises(GitOpsError):
+        clone.file(CommitSha("0" * 40), file)
+    with pytest.raises(ActionError):
+        unreachable.file(between, file)
 
 
 @pytest.mark.parametrize("old_protocol", [False, True])
