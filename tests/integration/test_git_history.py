@@ -97,6 +97,21 @@ def test_reads_a_file_of_a_descendant(place: Place) -> None:
         unreachable.file(between, file)
 
 
+def test_reads_what_it_has_just_promoted_without_asking(place: Place) -> None:
+    """
+    The wait begins at once.
+    """
+    clone = place.clone()
+    ours = run(clone).revision
+    asked = len(place.server.requests)
+
+    content = clone.file(ours, PATH)
+
+    assert content is not None
+    assert content.decode().rstrip() == place.server.git(NAME, "show", f"main:{FILE}")
+    assert len(place.server.requests) == asked
+
+
 @pytest.mark.parametrize("old_protocol", [False, True])
 def test_works_with_servers_that_can_less(place: Place, *, old_protocol: bool) -> None:
     """
