@@ -13,6 +13,9 @@ KO := github.com/google/ko@v0.19.1
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
+# What `test-argocd` runs with: one of the folders of tests/argocd.
+ARGOCD_VERSION ?= 3.6.1
+
 # What GitHub publishes about its API: the tests' GitHub answers by it.
 GRAPHQL_SCHEMA := 15.26.1
 OPENAPI := 23.0.2
@@ -29,10 +32,12 @@ GITHUB := $(GITOPS_ACTION_CACHE)/github-$(GRAPHQL_SCHEMA)-$(OPENAPI)
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
 GITHUB_READY := $(GITHUB)/.ready
+ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
+export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssl
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm openssl
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -49,6 +54,11 @@ test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Run every test
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
 
+.PHONY: test-argocd
+test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait against the real Argo CD, of ARGOCD_VERSION
+	@echo "== tests with the real Argo CD $(ARGOCD_VERSION) (about 4 min)"
+	@python tests/argocd/serve.py python -m pytest -q -n 6 --dist worksteal tests/argocd
+
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
 long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations and rollouts as `test`
@@ -64,7 +74,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	ruff check --no-cache .
 	mypy
 	lint-imports
-	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e
+	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e tests/argocd
 	check-jsonschema --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -98,6 +108,9 @@ $(GO_READY):
 	@for program in $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT); do \
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
+
+$(ARGOCD)/.ready: | $(GO_READY)
+	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
 
 $(GITHUB_READY): | debian
 	@echo "== fetching GitHub's API descriptions into $(GITHUB) (about 10 s, once)"
