@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The folder that `make argocd` builds, and what `tests/argocd/serve.py` started.
 PROGRAMS = "GITOPS_ACTION_ARGOCD_PROGRAMS"
 STARTED = "GITOPS_ACTION_ARGOCD"
+VERSION = "GITOPS_ACTION_ARGOCD_VERSION"
 _START_SECONDS = 90.0
 _RIGHTS = """\
 p, ci, applications, get, */*, allow
