@@ -180,6 +180,7 @@ class ScriptedArgoCD(MemoryPods):
         self.synced: list[tuple[float, str]] = []
         self.sync_answers: list[bool | ActionError] = []
         self.terminated: list[float] = []
+        self.terminate_answers: list[bool | ActionError] = []
         self.selected: list[tuple[ApplicationName, ...] | ActionError] = []
 
     def application(  # noqa: PLR0913  as the adapter's
@@ -221,7 +222,10 @@ class ScriptedArgoCD(MemoryPods):
     def terminate(self, name: str, namespace: str = "", *, project: str = "") -> bool:
         assert name or namespace or project
         self.terminated.append(self._elapsed)
-        return True
+        answer = self.terminate_answers.pop(0) if self.terminate_answers else True
+        if isinstance(answer, ActionError):
+            raise answer
+        return answer
 
     def page(self, application: Application) -> str:
         return f"https://argocd.example.com/applications/argocd/{application.name}"
