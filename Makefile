@@ -13,9 +13,6 @@ KO := github.com/google/ko@v0.19.1
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
-# What `test-argocd` runs with: one of the folders of tests/argocd.
-ARGOCD_VERSION ?= 3.6.1
-
 # What GitHub publishes about its API: the tests' GitHub answers by it.
 GRAPHQL_SCHEMA := 15.26.1
 OPENAPI := 23.0.2
@@ -24,6 +21,9 @@ define GITHUB_SUMS
 a55f0cecbf46636dc0c9b36f4e6a369f28e6a669edebedac444fedaabd192d070f4b8967c3bbb979918d9b044d9010b70fb8195db171e401f32d455105718386  octokit-openapi-23.0.2.tgz
 endef
 export GITHUB_SUMS
+
+# What `test-argocd` runs with: one of the folders of tests/argocd.
+ARGOCD_VERSION ?= 3.6.1
 
 # Each set of versions has a folder of its own, so that two checkouts can share the cache.
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
@@ -36,8 +36,8 @@ ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argo
 export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssl redis-server
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm openssl redis-server
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-server openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm sshd openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -109,9 +109,6 @@ $(GO_READY):
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
 
-$(ARGOCD)/.ready: | $(GO_READY)
-	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
-
 $(GITHUB_READY): | debian
 	@echo "== fetching GitHub's API descriptions into $(GITHUB) (about 10 s, once)"
 	@rm -rf $(GITHUB); mkdir -p $(GITHUB)
@@ -120,6 +117,9 @@ $(GITHUB_READY): | debian
 	@cd $(GITHUB); tar -xzf octokit-graphql-*.tgz --strip-components=1 package/schema.graphql
 	@cd $(GITHUB); tar -xzf octokit-openapi-*.tgz --strip-components=2 package/generated/api.github.com.json; rm *.tgz
 	@touch $@
+
+$(ARGOCD)/.ready: | $(GO_READY)
+	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
 
 .PHONY: debian
 debian:

@@ -83,6 +83,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     image = ImageReference(inputs.image, tags[0]) if inputs.image else None
     module = inputs.working_directory
     reported = _reported(inputs, branch) if Stage.SYNC in stages else None
+    asks_argocd = Stage.SYNC in stages and not reported
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
@@ -111,9 +112,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications
-            if Stage.SYNC in stages and not reported
-            else (),
+            applications=inputs.argocd_applications if asks_argocd else (),
+            selector=inputs.argocd_selector if asks_argocd else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
@@ -147,7 +148,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             unblock=inputs.argocd_unblock,
             run=context.run_url,
         )
-        if Stage.SYNC in stages and not reported
+        if asks_argocd
         else None,
         reported=reported,
         gitops_url=url,

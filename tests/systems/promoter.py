@@ -49,7 +49,12 @@ class Place:
     count: int = 0
 
     def clone(
-        self, *, token: str | None = None, url: str = "", env: dict[str, str] | None = None
+        self,
+        *,
+        token: str | None = None,
+        url: str = "",
+        env: dict[str, str] | None = None,
+        signing_key: str = "",
     ) -> GitOpsClone:
         self.count += 1
         directory = self.folder / f"clone-{self.count}"
@@ -61,7 +66,8 @@ class Place:
                 directory=directory,
                 cancellation=self.cancellation,
                 env={"PATH": self.path, **(env or {})},
-            )
+            ),
+            signing_key=Secret(signing_key),
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.command import Answer, Git
 from gitops_action.adapters.git.explain import explain
+from gitops_action.errors import GitOpsError
 from gitops_action.model.source import CommitSha
 
 _YES, _NO = 0, 1
@@ -38,6 +39,12 @@ class History:
             return self._is_ancestor(ancestor, revision)
         return known
 
+    def landed(self, commit: CommitSha, head: CommitSha) -> bool | None:
+        """Whether a commit of ours, which may be nowhere but here, is `head` or below it."""
+        if commit == head:
+            return True
+        return bool(self._is_ancestor(commit, head)) if self._has(head) else None
+
     def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
         """The trailers of the commits up to `head` whose message has `text`: newest first, a few.
 
@@ -61,7 +68,11 @@ class History:
 
         Raises GitOpsError where the server does not have the commit, or does not answer.
         """
-        self._has(revision)
+        if not self._has(revision):
+            raise GitOpsError(
+                f"{self._git.url} does not give the commit {revision}.",
+                hint="Look whether the server answers, and whether the commit was pushed away.",
+            )
         answer = self._git.run(
             *("cat-file", "blob", f"{revision}:{path}"), cwd=self._place, network=True
         )
