@@ -6,6 +6,7 @@ means asking the server for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -36,6 +37,9 @@ _STRUCTURES = frozenset(
     }
 )
 _PATHS = frozenset({"path", "paths", "files", "env", "envs"})
+# What Go asks without a proxy, and IPv6 addresses: no proxy that is not there keeps Kustomize from
+# these.
+_LOOPBACK = re.compile(r"https?://(?:[^/?#]*@)?(?:localhost|127\.|\[)", re.IGNORECASE)
 
 
 class Snapshot(Tree, Protocol):
@@ -102,7 +106,7 @@ class _Gathering:
         if folder is None:
             return
         for reference, configured in _references(self._files[path]):
-            place = _joined(folder, reference)
+            place = None if _LOOPBACK.match(reference) else _joined(folder, reference)
             resolved = None if place is None else self._resolved(place)
             if place is None:
                 self._outside.add(reference)
