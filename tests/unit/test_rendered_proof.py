@@ -476,6 +476,27 @@ def test_what_leads_out_of_the_repository_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patches: &a [*a, {path: p.yaml}]\n",
+        "patches: &a {b: *a, path: p.yaml}\n",
+        "x0: &a0 {path: p.yaml}\n"
+        + "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+        + "patches: *a39\n",
+        f"resources: [{'a/' * 5_000}, p.yaml]\n",
+    ],
+    ids=["a list in itself", "a mapping in itself", "aliases of aliases", "a path too long"],
+)
+def test_no_reference_is_followed_for_ever(text: str) -> None:
+    """
+    Kustomize refuses such a file in its own words; the run neither hangs nor ends in a traceback.
+    """
+    found = gathered({"dev/kustomization.yaml": text, "dev/p.yaml": ""}, "dev")
+
+    assert PurePosixPath("dev/p.yaml") in found.sources.files
+
+
 def test_links_are_followed_inside_only() -> None:
     """
     A link's target is read under its own name; one that leads out, or in a circle, is left out.
