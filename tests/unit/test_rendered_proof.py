@@ -350,9 +350,20 @@ MERGE = "kind: Pod\nspec:\n  containers:\n  - name: proxy\n    image: 'proxy:1'\
         ("patches: [{path: link.yaml}]\n", JSON_PATCH, "to `nginx:1`: where that is"),
         ("patches: [{path: p.yaml}]\n", MERGE, ""),
         ("patches: [{path: p.yaml}]\n", JSON_PATCH.replace("nginx", "shop"), ""),
+        ("patches: [{path: p.yaml}]\n", CONTAINER.replace("nginx", "shop"), ""),
+        ("patches: [{patch: '[{op: add, path: /a/image, value: b}]'}]\n", "", ""),
         ("patches: [{path: gone.yaml}, {path: loop.yaml}, {path: /p.yaml}, {a: b}]\n", MERGE, ""),
     ],
-    ids=["operations", "a whole container", "a link", "another container", "our image", "no file"],
+    ids=[
+        "operations",
+        "a whole container",
+        "a link",
+        "another container",
+        "our image",
+        "our container",
+        "inline",
+        "no file",
+    ],
 )
 def test_patch_files_that_set_the_image_are_warned_of(patch: str, content: str, words: str) -> None:
     """
