@@ -57,7 +57,9 @@ class Rest:
         self._note(_unknown(described, asked))
         if body is not None:
             content = f"{operation}/requestBody/content/application~1json/schema"
-            self._note(violations(content, body))
+            if wrong := violations(content, body):
+                self._note(wrong)
+                return 422, _refusal("Validation Failed", 422)
         status = next(iter(described["responses"]))
         try:
             self._token.require(route[0])
@@ -95,7 +97,7 @@ class Rest:
 
     def _status(self, ref: str, asked: dict[str, str]) -> object:
         sha = self._require_commit(ref)
-        newest = {one["context"]: one for one in reversed(self._about.statuses.get(sha, []))}
+        newest = {one["context"]: one for one in self._about.statuses.get(sha, [])}
         page = _page(list(newest.values()), asked)
         found = [_of("simple-commit-status", **one) for one in page]
         return _of("combined-commit-status", sha=sha, statuses=found, total_count=len(newest))
