@@ -22,6 +22,9 @@ a55f0cecbf46636dc0c9b36f4e6a369f28e6a669edebedac444fedaabd192d070f4b8967c3bbb979
 endef
 export GITHUB_SUMS
 
+# What `test-argocd` runs with: one of the folders of tests/argocd.
+ARGOCD_VERSION ?= 3.6.1
+
 # Each set of versions has a folder of its own, so that two checkouts can share the cache.
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
 BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
@@ -29,10 +32,12 @@ GITHUB := $(GITOPS_ACTION_CACHE)/github-$(GRAPHQL_SCHEMA)-$(OPENAPI)
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
 GITHUB_READY := $(GITHUB)/.ready
+ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
+export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssl
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm openssl
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-server openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm sshd openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -49,9 +54,14 @@ test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Run every test
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
 
+.PHONY: test-argocd
+test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait against the real Argo CD, of ARGOCD_VERSION
+	@echo "== tests with the real Argo CD $(ARGOCD_VERSION) (about 4 min)"
+	@python tests/argocd/serve.py python -m pytest -q -n 6 --dist worksteal tests/argocd
+
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
+long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations and rollouts as `test`
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
 
 .PHONY: bench
@@ -64,7 +74,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	ruff check --no-cache .
 	mypy
 	lint-imports
-	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e
+	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e tests/argocd
 	check-jsonschema --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -107,6 +117,9 @@ $(GITHUB_READY): | debian
 	@cd $(GITHUB); tar -xzf octokit-graphql-*.tgz --strip-components=1 package/schema.graphql
 	@cd $(GITHUB); tar -xzf octokit-openapi-*.tgz --strip-components=2 package/generated/api.github.com.json; rm *.tgz
 	@touch $@
+
+$(ARGOCD)/.ready: | $(GO_READY)
+	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
 
 .PHONY: debian
 debian:

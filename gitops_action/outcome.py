@@ -18,14 +18,17 @@ from gitops_action.stages.verify import VerifyResult
 
 
 class Result(enum.StrEnum):
-    """What the step has reached; only `failed` ends it with an error."""
+    """What the step has reached; `reverted` and `failed` end it with an error."""
 
     HEALTHY = "healthy"
     SYNCED = "synced"
     PROMOTED = "promoted"
+    PROPOSED = "proposed"
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
     VERIFIED = "verified"
+    REVERTED = "reverted"
     FAILED = "failed"
 
 

@@ -15,9 +15,12 @@ _HEADLINES = {
     Result.HEALTHY: "✅ Deployed and healthy",
     Result.SYNCED: "✅ Deployed",
     Result.PROMOTED: "✅ Promoted",
+    Result.PROPOSED: "✅ Proposed",
     Result.PUBLISHED: "✅ Published",
     Result.UNCHANGED: "✅ Nothing to change",
+    Result.SUPERSEDED: "✅ Superseded by a newer commit",
     Result.VERIFIED: "✅ Verified",
+    Result.REVERTED: "❌ Reverted",
     Result.FAILED: "❌ Failed",
 }
 _STATES = {

@@ -1,0 +1,175 @@
+"""The text of an input made into a value; ValueError says what the text must be."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from gitops_action.model.image import Repository
+from gitops_action.model.pin import Pin
+from gitops_action.model.stage import Stage
+from gitops_action.model.wait import (
+    ApplicationName,
+    ResourcePattern,
+    SyncMode,
+    WaitFor,
+    parse_resource_pattern,
+)
+
+_T = TypeVar("_T")
+_DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_BOOLEANS = {
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+# These run another program, or change the output that decides.
+_OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
+_BUILDERS = ("auto", "docker", "ko")
+_PROOFS = {"when-possible": False, "required": True}
+
+
+def text(raw: str) -> str:
+    return raw
+
+
+def words(raw: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s]+", raw) if word)
+
+
+def packages(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if not found or any(word.startswith("-") for word in found):
+        raise ValueError(f"must be packages such as `./...`, got {raw!r}")
+    return found
+
+
+def package(raw: str) -> str:
+    if raw.startswith("-"):
+        raise ValueError(f"must be a package such as `./cmd/shop`, got {raw!r}")
+    return raw
+
+
+def go_test_flags(raw: str) -> tuple[str, ...]:
+    found = tuple(shlex.split(raw))
+    for word in found:
+        name = "-" + word.lstrip("-").partition("=")[0]
+        if word.startswith("-") and name in _OUR_FLAGS:
+            raise ValueError(f"must not hold `{name}`: it would replace how the tests are run")
+    return found
+
+
+def boolean(raw: str) -> bool:
+    if raw not in _BOOLEANS:
+        raise ValueError(f"must be `true` or `false`, got {raw!r}")
+    return _BOOLEANS[raw]
+
+
+def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
+    """Make the parser of an input that takes one of some words."""
+
+    def parse(raw: str) -> _T:
+        if raw not in choices:
+            raise ValueError(f"must be one of `{'`, `'.join(choices)}`, got {raw!r}")
+        return choices[raw]
+
+    return parse
+
+
+builder = _one_of({builder: builder for builder in _BUILDERS})
+pin = _one_of({pin.value: pin for pin in Pin})
+rendered_proof = _one_of(_PROOFS)
+wait_for = _one_of({goal.value: goal for goal in WaitFor})
+argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
+
+
+def duration(raw: str) -> timedelta:
+    match = _DURATION.fullmatch(raw)
+    if not match:
+        raise ValueError(f"must be a duration such as `90s`, `15m` or `1h`, got {raw!r}")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def stages(raw: str) -> frozenset[Stage] | None:
+    """Parse a list of stages; None stands for `auto`."""
+    found = words(raw)
+    if found == ("auto",):
+        return None
+    unknown = [word for word in found if word not in list(Stage)]
+    if unknown or not found:
+        raise ValueError(
+            f"must be `auto` or some of `{' '.join(Stage)}`, "
+            f"got {', '.join(map(repr, unknown)) or 'nothing'}"
+        )
+    return frozenset(Stage(word) for word in found)
+
+
+def repository(raw: str) -> Repository | None:
+    return Repository(raw) if raw else None
+
+
+def path(raw: str) -> PurePosixPath:
+    path = PurePosixPath(raw)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"must be a path inside the repository, got {raw!r}")
+    return path
+
+
+def paths(raw: str) -> tuple[PurePosixPath, ...]:
+    return tuple(path(line.strip()) for line in re.split(r"[,\n]", raw) if line.strip())
+
+
+def applications(raw: str) -> tuple[ApplicationName, ...]:
+    names = []
+    for word in words(raw):
+        namespace, _, name = word.rpartition("/")
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) or "/" in namespace:
+            raise ValueError(f"must be names such as `shop` or `team/shop`, got {word!r}")
+        names.append(ApplicationName(name, namespace))
+    return tuple(names)
+
+
+def selector(raw: str) -> str:
+    """Parse a selector of labels as Kubernetes has it; Argo CD reads what is between the commas."""
+    if raw and not re.fullmatch(r"[A-Za-z0-9._/!=(), -]+", raw):
+        raise ValueError(f"must be labels such as `app=shop,stage!=dev`, got {raw!r}")
+    return raw
+
+
+def project(raw: str) -> str:
+    if raw and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", raw):
+        raise ValueError(f"must be the name of a project such as `team`, got {raw!r}")
+    return raw
+
+
+def resources(raw: str) -> tuple[ResourcePattern, ...]:
+    return tuple(parse_resource_pattern(word) for word in words(raw))
+
+
+def server(raw: str) -> str:
+    url = raw if "://" in raw or not raw else f"https://{raw}"
+    parts = urlsplit(url)
+    if raw and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
+        raise ValueError(f"must be an address such as `https://argocd.example.com`, got {raw!r}")
+    return url.rstrip("/")
+
+
+def certificates(raw: str) -> str:
+    if raw and "-----BEGIN CERTIFICATE-----" not in raw:
+        raise ValueError("must hold PEM certificates (`-----BEGIN CERTIFICATE-----`)")
+    return raw
+
+
+def line(raw: str) -> str:
+    if "\n" in raw or not raw:
+        raise ValueError("must be one line of text")
+    return raw

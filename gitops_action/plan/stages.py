@@ -1,0 +1,99 @@
+"""Which stages run, and what is missing for them or used by none of them."""
+
+from __future__ import annotations
+
+from gitops_action.inputs import Inputs, RunContext
+from gitops_action.model.stage import Stage
+from gitops_action.model.wait import WaitFor
+
+_READ_ONLY_EVENTS = {"pull_request", "merge_group"}
+_READ_ONLY_STAGES = {Stage.VERIFY, Stage.BUILD}
+_ARGOCD = ("argocd-server", "argocd-token")
+_WHICH = ("argocd-applications", "argocd-selector")
+
+# Which stages an input is for; what stands nowhere here is for every stage.
+_USERS = {
+    Stage.VERIFY: ("go-packages", "go-test-flags"),
+    Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
+    Stage.PROMOTE: (
+        *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
+        *("gitops-repository", "gitops-branch", "gitops-token"),
+    ),
+    Stage.SYNC: (
+        *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
+        *("argocd-unblock", "argocd-insecure", "wait-timeout"),
+    ),
+}
+_ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
+# What a stage cannot do without, and the stages whose result it needs in the same run.
+_NEEDS = {
+    Stage.BUILD: ("image",),
+    Stage.PUBLISH: ("image",),
+    Stage.PROMOTE: ("image", "kustomizations"),
+    Stage.SYNC: _ARGOCD,
+}
+_AFTER = {Stage.PUBLISH: Stage.BUILD, Stage.SYNC: Stage.PROMOTE}
+
+
+def choose_stages(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[Stage, ...]:
+    """Choose the stages; add to `problems` what is missing, and what nobody would use."""
+    wanted = inputs.stages if inputs.stages is not None else _implied(inputs)
+    if inputs.wait_for is WaitFor.NOTHING:
+        wanted -= {Stage.SYNC}
+    if is_read_only(context):
+        # Secrets are empty on a fork's pull request: what a later stage lacks is no problem here.
+        return tuple(stage for stage in Stage if stage in wanted & _READ_ONLY_STAGES)
+    for stage in Stage:
+        if stage in wanted:
+            problems += _missing(stage, inputs, wanted)
+        elif not (stage is Stage.SYNC and inputs.wait_for is WaitFor.NOTHING):
+            problems += [
+                f"`{name}` is for the stage `{stage}`, which does not run"
+                for name in _USERS.get(stage, ())
+                if name in inputs.given
+            ]
+    return tuple(stage for stage in Stage if stage in wanted)
+
+
+def _implied(inputs: Inputs) -> frozenset[Stage]:
+    stages = {Stage.VERIFY}
+    if inputs.image:
+        stages |= {Stage.BUILD, Stage.PUBLISH}
+    if inputs.kustomizations:
+        stages.add(Stage.PROMOTE)
+    if inputs.given & {*_ARGOCD, *_WHICH}:
+        stages.add(Stage.SYNC)
+    return frozenset(stages)
+
+
+def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str]:
+    problems = [
+        f"`{name}` is empty, and the stage `{stage}` needs it"
+        + (" (is the secret set for this repository?)" if name.endswith("token") else "")
+        for name in _NEEDS.get(stage, ())
+        if not getattr(inputs, name.replace("-", "_"))
+    ]
+    if stage is Stage.SYNC and not (inputs.argocd_applications or inputs.argocd_selector):
+        problems.append(f"`{_WHICH[0]}` is empty, and the stage `{stage}` needs it")
+    before = _AFTER.get(stage)
+    if before and before not in wanted:
+        problems.append(f"the stage `{stage}` needs the stage `{before}` in the same run")
+    return problems
+
+
+def contradictions(inputs: Inputs) -> list[str]:
+    problems = [
+        f"`{name}` is for `builder: {builder}`, and `builder` is `{inputs.builder}`"
+        for builder, names in _ONLY_FOR.items()
+        for name in names
+        if name in inputs.given and inputs.builder not in {"auto", builder}
+    ]
+    if bool(inputs.registry_username) != bool(inputs.registry_password):
+        empty = "registry-password" if inputs.registry_username else "registry-username"
+        problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
+    return problems
+
+
+def is_read_only(context: RunContext) -> bool:
+    # Reviews of a pull request are events of their own, on the same unmerged commit.
+    return context.event in _READ_ONLY_EVENTS or context.ref.startswith("refs/pull/")
