@@ -31,20 +31,25 @@ def read_build(package: str, build: str, output: str, places: Places) -> list[Fi
         kind = FindingKind.VET
     findings = [
         Finding(kind=kind, package=package, message=_cut(message), location=location)
-        for location, message in _problems(build, places)
+        for location, message in _problems(build, places, columns=kind is not FindingKind.COMPILE)
     ]
     return findings or [Finding(kind=kind, package=package, message=_cut(_words(build or output)))]
 
 
-def _problems(build: str, places: Places) -> Iterator[tuple[Location | None, str]]:
-    """Join each problem with the indented lines that explain it."""
+def _problems(
+    build: str, places: Places, *, columns: bool
+) -> Iterator[tuple[Location | None, str]]:
+    """Join each problem with the indented lines that explain it.
+
+    Without `columns` for the compiler, which counts those of what `-coverprofile` made of a file.
+    """
     location: Location | None = None
     message = ""
     for line in build.splitlines():
         if match := _PROBLEM.match(line):
             if message:
                 yield location, message
-            column = int(match["column"]) if match["column"] else None
+            column = int(match["column"]) if columns and match["column"] else None
             location = places.location(match["file"], int(match["line"]), column)
             message = match["message"] if location else line
         elif message and line.startswith(("\t", " ")):
