@@ -27,9 +27,11 @@ MODULES = Path(__file__).parents[1] / "fixtures" / "go" / "modules"
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
+def private_folder(parent: Path | None = None) -> Iterator[Path]:
     """Make a folder that other users may enter, in which Go's standard library is compiled."""
-    with tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="verify-", dir=parent, ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         folder.chmod(0o711)
         cache = folder / "go-build"

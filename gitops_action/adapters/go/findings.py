@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gitops_action.adapters.go.crash import find_crash, frame_location
 from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.race import find_race
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.source import Location
 
@@ -74,6 +75,14 @@ def read_test(package: str, test: str, output: str, errors: str, places: Places)
             message=_cut(crash.message),
             location=crash.location,
         )
+    if race := find_race(output, places):
+        return Finding(
+            kind=FindingKind.RACE,
+            package=package,
+            test=test,
+            message=_cut(race.message),
+            location=race.location,
+        )
     text = words_of_test(output)
     said = _dedent(places.shorten(errors or text)).strip()
     return Finding(
@@ -95,6 +104,8 @@ def read_package(package: str, output: str, places: Places) -> Finding:
     """Say why a package failed in which no test did."""
     if crash := find_crash(output, "", places):
         kind, message, location = crash.kind, crash.message, crash.location
+    elif race := find_race(output, places):
+        kind, message, location = FindingKind.RACE, race.message, race.location
     else:
         kind, location = FindingKind.PACKAGE, None
         message = places.shorten(output).strip() or "The package's tests did not come to an end."

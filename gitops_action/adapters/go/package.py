@@ -10,6 +10,7 @@ from gitops_action.adapters.go.crash import find_crash
 from gitops_action.adapters.go.excerpt import Excerpt
 from gitops_action.adapters.go.findings import read_build, read_package, read_test, words_of_test
 from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.race import RACED, find_race
 from gitops_action.model.go import (
     Finding,
     FindingKind,
@@ -128,6 +129,10 @@ class Package:
             # A subtest that panics says so in the output of the test that started it.
             said = (str(self._runs[name].output) for name in self._ancestors(run))
             text = next((one for one in said if find_crash(one, run.name, places)), text)
+        elif RACED in text and not find_race(text, places):
+            # Two tests that run at once share the report: it stands with one of them.
+            texts = (str(self._output), *(str(one.output) for one in self._runs.values()))
+            text = next((one for one in texts if find_race(one, places)), text)
         return read_test(self.name, run.name, text, str(run.errors), places)
 
     def _timeout(self, failed: list[_Run], printed: str, places: Places) -> str:

@@ -49,7 +49,7 @@ class Go:
     `private` is a folder outside the workspace that other users may enter; what is made there is
     removed when the tests have ended. The copy lies at the same path in every run, because Go's
     test cache knows a package by its folder. A `go-build` in it is the standard library, compiled
-    for the tests, and stays. `kept` is where the runner keeps caches between jobs, None for nowhere.
+    for the tests, and stays. `kept` is where the runner keeps caches between jobs, else None.
 
     `env` is where Go's own variables are taken from. `modules_token` reads private modules, and no
     test sees it. `isolated` is False where `can_isolate()` is: tests then run as the caller.
