@@ -28,7 +28,7 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import GitOpsClone, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -237,6 +237,8 @@ def _systems(
                 private=verify,
                 env=place.env,
                 isolated=can_isolate(),
+                kept=_kept_caches(place.env),
+                modules_token=inputs.modules_token,
             ),
             docker=Docker(
                 processes,
@@ -257,11 +259,13 @@ def _systems(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
             gitops=GitOpsClone(
-                url=plan.gitops_url,
-                token=inputs.gitops_token or inputs.github_token,
-                directory=place.folder("gitops"),
-                cancellation=cancellation,
-                env=place.base,
+                Git(
+                    url=plan.gitops_url,
+                    token=inputs.gitops_token or inputs.github_token,
+                    directory=place.folder("gitops"),
+                    cancellation=cancellation,
+                    env=place.base,
+                )
             ),
             kustomize=Kustomize(
                 processes,
@@ -277,6 +281,12 @@ def _systems(
 
 def _in_image() -> bool:
     return os.geteuid() == 0 and VERIFY.is_dir()
+
+
+def _kept_caches(env: Mapping[str, str]) -> Path | None:
+    """Where `actions/cache` can find what the next job may need; nowhere outside a runner."""
+    temporary = env.get("RUNNER_TEMP")
+    return Path(temporary, "gitops-action") if temporary and _in_image() else None
 
 
 @contextmanager

@@ -44,10 +44,13 @@ _LOOPBACK = re.compile(r"https?://(?:[^/?#]*@)?(?:localhost|127\.|\[)", re.IGNOR
 
 
 class Snapshot(Tree, Protocol):
-    """The files of a commit, all at once."""
+    """The files of a commit, many at once."""
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
-        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
+    def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
+        """Map the path of files and links to their modes as git writes them, such as `100644`.
+
+        At least those in the folders on the way to `paths`, and in `paths` that are folders.
+        """
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         """Read files that are there; of a symbolic link what is written in it."""
@@ -63,6 +66,8 @@ class Gathered:
 
 # A file, and the folder from which its references start; None for one that has none.
 _Read = tuple[str, str | None]
+# A place in the repository, None for one outside; the words for it; whether they configure.
+_Reference = tuple[str | None, str, bool]
 
 
 def gather(tree: Snapshot, head: CommitSha, folders: Iterable[PurePosixPath]) -> Gathered:
@@ -77,21 +82,25 @@ class _Gathering:
     def __init__(self, tree: Snapshot, head: CommitSha) -> None:
         self._tree = tree
         self._head = head
-        self._modes = tree.modes(head)
+        self._modes: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
         self._outside = set[str]()
         self._below: dict[_Read, set[_Read]] = {}
 
     def run(self, folders: Iterable[PurePosixPath]) -> Gathered:
-        roots = {folder: self._roots("/".join(folder.parts)) for folder in folders}
+        places = {folder: "/".join(folder.parts) for folder in folders}
+        self._look(places.values())
+        roots = {folder: self._roots(place) for folder, place in places.items()}
         level: set[_Read] = set().union(*roots.values())
         while level:
             self._files |= self._tree.contents(
                 self._head, {path for path, _ in level} - self._files.keys()
             )
-            for read in level:
-                self._below[read] = set(self._follow(*read))
+            named = {read: self._named(*read) for read in level}
+            self._look({place for one in named.values() for place, _, _ in one if place})
+            for read, references in named.items():
+                self._below[read] = set(self._follow(read[1], references))
             level = set().union(*(self._below[read] for read in level)) - self._below.keys()
         sources = Sources(
             {PurePosixPath(path): content for path, content in self._files.items()},
@@ -100,16 +109,24 @@ class _Gathering:
         )
         return Gathered(sources, {folder: self._reached(root) for folder, root in roots.items()})
 
+    def _look(self, paths: Collection[str]) -> None:
+        """Find out what is there, of many places in one go."""
+        self._modes |= self._tree.modes(self._head, paths)
+
     def _roots(self, folder: str) -> set[_Read]:
         return {(file, folder) for file in self._kustomizations(folder)}
 
-    def _follow(self, path: str, folder: str | None) -> Iterator[_Read]:
+    def _named(self, path: str, folder: str | None) -> list[_Reference]:
         if folder is None:
-            return
-        for reference, configured in _references(self._files[path]):
-            if len(reference) > _LONGEST_PATH:
-                continue
-            place = None if _LOOPBACK.match(reference) else _joined(folder, reference)
+            return []
+        return [
+            (_place(folder, reference), reference, configured)
+            for reference, configured in _references(self._files[path])
+            if len(reference) <= _LONGEST_PATH
+        ]
+
+    def _follow(self, folder: str | None, references: Iterable[_Reference]) -> Iterator[_Read]:
+        for place, reference, configured in references:
             resolved = None if place is None else self._resolved(place)
             if place is None:
                 self._outside.add(reference)
@@ -139,6 +156,7 @@ class _Gathering:
                 return None
             self._links[link] = written
             path = f"{target}{path[len(link) :]}".lstrip("/")
+            self._look([path])
         return None
 
     def _read(self, link: str) -> str:
@@ -152,6 +170,10 @@ class _Gathering:
                 seen.add(read)
                 waiting += self._below[read]
         return frozenset(PurePosixPath(path) for path, _ in seen)
+
+
+def _place(folder: str, reference: str) -> str | None:
+    return None if _LOOPBACK.match(reference) else _joined(folder, reference)
 
 
 def _references(content: bytes) -> Iterator[tuple[str, bool]]:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
-from gitops_action.adapters.git import GitOpsClone
+from gitops_action.adapters.git import Git, GitOpsClone
 from gitops_action.adapters.isolation import can_isolate
 from gitops_action.adapters.kustomize import RENDER_USER, Kustomize
 from gitops_action.adapters.process import Processes
@@ -95,11 +95,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
             server,
             Kustomize(processes(), place=rendering, path=os.environ["PATH"]),
             GitOpsClone(
-                url=server.url(NAME),
-                token=Secret(server.token),
-                directory=clone,
-                cancellation=Cancellation(),
-                env={"PATH": os.environ["PATH"]},
+                Git(
+                    url=server.url(NAME),
+                    token=Secret(server.token),
+                    directory=clone,
+                    cancellation=Cancellation(),
+                    env={"PATH": os.environ["PATH"]},
+                )
             ),
         )
     assert not rendering.exists() or list(rendering.iterdir()) == []
