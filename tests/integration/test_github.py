@@ -480,3 +480,31 @@ def test_a_branch_that_was_deleted_meanwhile_is_told(
 
     assert "deleted meanwhile" in error.message
     assert place.git.head(NAME) == ""
+
+
+def test_reads_files_of_any_commit(place: GitHubPlace, repository: GitHubRepository) -> None:
+    """
+    An older commit's file is read, and a commit that is gone is told from a file that is not there.
+    """
+    old = place.head()
+    place.commit({FILE: "new\n"})
+
+    assert repository.file(old, PATH) == TEXT.encode()
+    assert repository.file(old, PurePosixPath("nothing/here")) is None
+    error = failure(lambda: repository.file(CommitSha("a" * 40), PATH))
+    assert "does not have the commit" in error.message
+
+
+def test_answers_what_the_guard_asks(place: GitHubPlace, repository: GitHubRepository) -> None:
+    """
+    Ancestry, trailers and changed files come from the same repository as the commit.
+    """
+    before = place.head()
+
+    revision = run(repository).revision
+
+    assert repository.contains(before, revision) is True
+    assert repository.changed_paths(before, revision) == {PATH}
+    assert [one["Source-Run"] for one in repository.trailers(revision, "Image: ghcr.io/acme")] == [
+        "1"
+    ]

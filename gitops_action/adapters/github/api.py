@@ -63,7 +63,8 @@ class GitHubApi:
     may wait for GitHub to be well again, or for a rate limit to end.
 
     Methods raise GitOpsAccessError where the token lacks a right (`permission` names it as the
-    workflow's `permissions` do), GitOpsError where GitHub cannot answer now, and CancelledError.
+    workflow's `permissions` do), GitOpsUnavailableError where GitHub cannot answer now, GitOpsError
+    where it will not, and CancelledError.
     """
 
     def __init__(  # noqa: PLR0913  where, as whom, and by what means
