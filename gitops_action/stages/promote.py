@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from gitops_action.errors import ActionError, ConflictError, GitOpsUnavailableError
 from gitops_action.kustomization import (
     FileEdit,
+    ImageChange,
     ImageRequest,
     RenderedProof,
     Renderer,
@@ -66,8 +67,9 @@ class PromoteResult:
 
     `revision` is our commit, or the head at which nothing had to change; `previous` is the image
     reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
-    all kustomizations that ask for the image; `rendered_diff` is what changes in the manifests
-    that they render, `unproved` says of each that could not be rendered why.
+    all kustomizations that ask for the image, and `changes` each entry that was changed in them;
+    `rendered_diff` is what changes in the manifests that they render, `unproved` says of each that
+    could not be rendered why.
     """
 
     revision: CommitSha
@@ -75,6 +77,7 @@ class PromoteResult:
     previous: str
     diff: str
     files: tuple[PurePosixPath, ...]
+    changes: tuple[tuple[PurePosixPath, ImageChange], ...] = ()
     rendered_diff: str = ""
     unproved: tuple[str, ...] = ()
 
@@ -186,6 +189,9 @@ def _result(
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed),
         files=tuple(file.path for file in edits),
+        changes=tuple(
+            (file.path, change) for file in edits for change in file.edit.images if change.changed
+        ),
         rendered_diff=proof.diff,
         unproved=proof.unproved,
     )

@@ -15,6 +15,7 @@ from gitops_action.errors import (
     KustomizationError,
     RenderError,
 )
+from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -103,6 +104,16 @@ def test_commits_the_new_tag_to_the_branch() -> None:
         diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
         " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
         files=(PurePosixPath(SHOP),),
+        changes=(
+            (
+                PurePosixPath(SHOP),
+                ImageChange(
+                    entry="ghcr.io/acme/shop",
+                    old="ghcr.io/acme/shop:v1",
+                    new="ghcr.io/acme/shop:v2",
+                ),
+            ),
+        ),
     )
 
 
