@@ -127,7 +127,7 @@ class Rest:
     def _files(self, base: str, head: str) -> list[object]:
         """At most 300, as GitHub tells them."""
         lines = self._git.run("diff", "--name-status", "-M", f"{base}...{head}").splitlines()
-        found = []
+        found: list[object] = []
         for line in lines[:300]:
             status, *names = line.split("\t")
             word = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}[status[0]]

@@ -180,7 +180,7 @@ def test_the_files_that_changed_are_told(place: GitHubPlace, reports: GitHubRepo
     head = place.head()
 
     names = {"old", "new", "gone", "kept", "more"}
-    assert reports.changed_paths(base, head) == {PurePosixPath(name) for name in names}
+    assert reports.changed_paths(base, head) == frozenset(PurePosixPath(name) for name in names)
     assert reports.changed_paths(head, head) == frozenset()
 
 
