@@ -65,8 +65,9 @@ long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) ## Time the edit against its alternatives
+bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit against its alternatives
 	@python benchmarks/edit.py
+	@python benchmarks/api_delivery.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
