@@ -120,6 +120,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             applications=inputs.argocd_applications
             if Stage.SYNC in stages and not reported
             else (),
+            selector=inputs.argocd_selector if Stage.SYNC in stages and not reported else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
