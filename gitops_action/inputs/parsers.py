@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from gitops_action.model.image import Repository
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
@@ -106,8 +106,8 @@ def stages(raw: str) -> frozenset[Stage] | None:
     return frozenset(Stage(word) for word in found)
 
 
-def repository(raw: str) -> Repository | None:
-    return Repository(raw) if raw else None
+def image(raw: str) -> Repository | ImageReference | None:
+    return ImageReference.parse(raw) if raw else None
 
 
 def path(raw: str) -> PurePosixPath:

@@ -31,9 +31,9 @@ def test_five_inputs_plan_five_stages() -> None:
     assert plan.promote.subject == f"Promote shop to {SHA}"
     assert plan.promote.trailers == {
         "Source-Repository": "acme/shop",
-        "Source-Commit": SHA.value,
         "Source-Run": "https://github.com/acme/shop/actions/runs/42/attempts/1",
     }
+    assert plan.promote.source == SHA
 
 
 def test_stages_follow_from_the_inputs() -> None:

@@ -1,4 +1,4 @@
-"""Stage 4: the GitOps branch asks for the new tag.
+"""The edit, made and landed.
 
 On a rejected push we do not rebase: we take the new head and make the edit again.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ConflictError
@@ -21,61 +21,20 @@ from gitops_action.kustomization import (
     prove_rendered,
 )
 from gitops_action.model.change import Change
-from gitops_action.model.identity import GITHUB_ACTIONS, Identity
+from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
 from gitops_action.model.log import Annotation, Level
+from gitops_action.stages.promote.message import commit_message
+from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import PurePosixPath
+    from collections.abc import Callable
 
-    from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
-    from gitops_action.model.pin import Pin
     from gitops_action.model.source import CommitSha
+    from gitops_action.stages.promote.guard import Guard, Judgement
 
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteRequest:
-    """Which kustomizations shall ask for the image.
-
-    `kustomizations` are files or folders relative to the GitOps repository's root; `entry` is the
-    `name` of the entry in `images`, empty for the one that names our image. `subject` and
-    `trailers` are the commit message but for the trailer `Image`, which needs the digest.
-    `deadline_seconds` is how long races for the branch may be lost; with `proof_required` what
-    cannot be rendered is not promoted.
-    """
-
-    branch: str
-    kustomizations: tuple[PurePosixPath, ...]
-    entry: str
-    pin: Pin
-    subject: str
-    trailers: Mapping[str, str]
-    deadline_seconds: float
-    proof_required: bool = False
-    author: Identity = GITHUB_ACTIONS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteResult:
-    """What the GitOps branch asks for now.
-
-    `revision` is our commit, or the head at which nothing had to change; `previous` is the image
-    reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
-    all kustomizations that ask for the image; `rendered_diff` is what changes in the manifests
-    that they render, `unproved` says of each that could not be rendered why.
-    """
-
-    revision: CommitSha
-    changed: bool
-    previous: str
-    diff: str
-    files: tuple[PurePosixPath, ...]
-    rendered_diff: str = ""
-    unproved: tuple[str, ...] = ()
 
 
 class GitOpsRepository(Snapshot, Protocol):
@@ -103,6 +62,7 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     image: ImageReference,
     *,
     repository: GitOpsRepository,
+    guard: Guard,
     renderer: Renderer,
     clock: Clock,
     log: Log,
@@ -114,21 +74,28 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     ConflictError when every race was lost until the deadline, and what the repository raises.
     """
     deadline = clock.monotonic() + request.deadline_seconds
-    message = commit_message(request, image)
     attempts = 0
     while True:
         head = repository.head(request.branch)
         edits = _plan(request, image, repository, head)
+        # At every head again: the other writer may have promoted a newer commit.
+        judgement = guard.judge(edits, head)
+        if judgement.newer and not request.allow_downgrade:
+            return _superseded(head, edits, judgement, log)
         # After a lost race too: the renderer knows what it has rendered before.
         proof = prove_rendered(
             edits, tree=repository, head=head, renderer=renderer, required=request.proof_required
         )
         files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
+        done = _Done(edits, proof, judgement)
         if not files:
-            return _result(head, edits, proof, log)
+            return _result(head, Ending.UNCHANGED, done, log)
+        if request.dry_run:
+            return _result(head, Ending.PLANNED, done, log)
+        message = commit_message(request, image, downgraded=judgement.older_than)
         change = Change(parent=head, files=files, message=message, author=request.author)
         if commit := repository.land(change, request.branch):
-            return _result(commit, edits, proof, log)
+            return _result(commit, Ending.PROMOTED, done, log)
         attempts += 1
         delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)
         if clock.monotonic() + delay > deadline:
@@ -137,16 +104,12 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
         clock.sleep(delay)
 
 
-def commit_message(request: PromoteRequest, image: ImageReference) -> str:
-    """Compose the commit message: the subject, and trailers for `git interpret-trailers`."""
-    trailers = {**request.trailers, "Image": str(image)}
-    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items()]
-    return "\n".join([" ".join(request.subject.split()), "", *lines, ""])
-
-
 def _plan(
     request: PromoteRequest, image: ImageReference, repository: GitOpsRepository, head: CommitSha
 ) -> tuple[FileEdit, ...]:
+    if request.dry_run and image.digest is None:
+        # What was not pushed has no digest yet; any other shows the same edit.
+        image = replace(image, digest=UNKNOWN_DIGEST)
     return plan_edits(
         request.kustomizations,
         requests=[ImageRequest(image, request.entry, request.pin)],
@@ -155,22 +118,51 @@ def _plan(
     )
 
 
-def _result(
-    revision: CommitSha, edits: tuple[FileEdit, ...], proof: RenderedProof, log: Log
+@dataclass(frozen=True, slots=True)
+class _Done:
+    edits: tuple[FileEdit, ...]
+    proof: RenderedProof
+    judgement: Judgement
+
+
+def _superseded(
+    head: CommitSha, edits: tuple[FileEdit, ...], judgement: Judgement, log: Log
 ) -> PromoteResult:
+    log.annotate(
+        Annotation(Level.NOTICE, f"Superseded, and nothing was written: {judgement.newer}.")
+    )
+    return PromoteResult(
+        revision=head,
+        ending=Ending.SUPERSEDED,
+        previous=edits[0].edit.previous,
+        diff="",
+        files=tuple(file.path for file in edits),
+        newer=judgement.newer,
+    )
+
+
+def _result(revision: CommitSha, ending: Ending, done: _Done, log: Log) -> PromoteResult:
+    edits, proof = done.edits, done.proof
     for file in edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
         for warning in file.edit.warnings:
             log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
-    for notice in (*proof.notices, *proof.unproved):
+    downgrade = (f"A downgrade, as asked for: {done.judgement.newer}.",)
+    for notice in (
+        *(downgrade if done.judgement.newer else ()),
+        *done.judgement.notices,
+        *proof.notices,
+        *proof.unproved,
+    ):
         log.annotate(Annotation(Level.NOTICE, notice))
     return PromoteResult(
         revision=revision,
-        changed=any(file.edit.changed for file in edits),
+        ending=ending,
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed),
         files=tuple(file.path for file in edits),
+        edits=edits,
         rendered_diff=proof.diff,
         unproved=proof.unproved,
     )
