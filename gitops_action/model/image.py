@@ -99,7 +99,7 @@ class ImageReference:
         if not colon or "/" in tag:
             name, tag = named, ""
         repository = Repository(name)
-        if not tag and "@" not in text:
+        if name == text:
             return repository
         return cls(repository, tag, Digest(digest) if "@" in text else None)
 

@@ -212,6 +212,30 @@ def test_the_summary_of_a_deployment() -> None:
     assert text.index("````diff") < text.index("### Stages")
 
 
+@pytest.mark.parametrize(
+    ("ending", "result", "said"),
+    [
+        (Ending.SUPERSEDED, Result.SUPERSEDED, "asks for a newer image"),
+        (Ending.PLANNED, Result.VERIFIED, "was left alone"),
+    ],
+)
+def test_no_commit_is_claimed_where_none_was_made(
+    ending: Ending, result: Result, said: str
+) -> None:
+    """
+    Later steps that read `gitops-commit` are not sent to a commit that lacks our image.
+    """
+    outcome = replace(
+        _healthy(), result=result, promote=replace(PROMOTED, ending=ending), sync=None
+    )
+
+    told = outputs(outcome)
+
+    assert (told["changed"], told["gitops-commit"], told["gitops-commit-url"]) == ("false", "", "")
+    assert told["previous-image"] == "ghcr.io/acme/shop:old"
+    assert said in summary(outcome)
+
+
 def test_foreign_text_is_inert_in_the_summary() -> None:
     """
     A resource's message can neither break the table nor bring HTML onto the page.
