@@ -118,6 +118,12 @@ class PushRefusedError(ActionError):
     code = "push-refused"
 
 
+class SignatureRequiredError(PushRefusedError):
+    """A rule of the GitOps repository refuses commits without a signature."""
+
+    code = "signature-required"
+
+
 class ArgoCDLoginError(ActionError):
     """Argo CD refuses the token."""
 
@@ -155,6 +161,12 @@ class GitOpsError(ActionError):
     """The GitOps repository cannot be reached, or the branch is not there."""
 
     code = "gitops"
+
+
+class GitOpsUnavailableError(GitOpsError):
+    """The GitOps repository does not answer now: the network, a restart, too much load."""
+
+    code = "gitops-unavailable"
 
 
 class ConflictError(ActionError):

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops_action.adapters.git.command import Answer
-from gitops_action.adapters.git.explain import explain_push
+from gitops_action.adapters.git.explain import explain
+from gitops_action.adapters.git.rejection import explain_rejection, is_lost_race
 from gitops_action.errors import (
     ActionError,
     GitOpsAccessError,
     GitOpsError,
+    GitOpsUnavailableError,
     PushRefusedError,
     RunnerError,
+    SignatureRequiredError,
 )
-from tests.systems.git_server import PROTECTED_BRANCH, RULE_VIOLATION, GitServer
+from tests.systems.git_server import PROTECTED_BRANCH, PULL_REQUEST_RULE, RULE_VIOLATION, GitServer
 
 if TYPE_CHECKING:
     pass
@@ -60,8 +63,8 @@ def test_asking_for_the_right_to_push_writes_nothing(place: Place) -> None:
 @pytest.mark.parametrize(
     ("token", "repository", "kind", "words"),
     [
-        ("wrong", NAME, GitOpsAccessError, "refuses the token."),
-        ("", NAME, GitOpsAccessError, "refuses the token."),
+        ("wrong", NAME, GitOpsAccessError, "refuses the token:"),
+        ("", NAME, GitOpsAccessError, "refuses the token:"),
         (None, "acme/none", GitOpsAccessError, "does not exist, or the token may not see it"),
     ],
 )
@@ -112,32 +115,103 @@ def test_an_empty_repository_has_no_branch(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "words", "hint"),
+    ("said", "kind", "words", "hint"),
     [
-        (PROTECTED_BRANCH, "GH006: Protected branch update failed", "`gitops-branch`"),
-        (RULE_VIOLATION, "GH013: Repository rule violations", "signed commits"),
-        ("Only on Mondays.\n", "refuses the commit on main: Only on Mondays.", "`gitops-branch`"),
+        (
+            PROTECTED_BRANCH,
+            PushRefusedError,
+            "GH006: Protected branch update failed",
+            "delivery: pull-request",
+        ),
+        (RULE_VIOLATION, SignatureRequiredError, "GH013: Repository rule", "signing-key:"),
+        (PULL_REQUEST_RULE, PushRefusedError, "GH013: Repository rule", "delivery: pull-request"),
+        (
+            "GitLab: You are not allowed to push code to protected branches on this project.\n",
+            PushRefusedError,
+            "not allowed to push code",
+            "may bypass the rule",
+        ),
+        (
+            "Only on Mondays.\n",
+            PushRefusedError,
+            "refuses the commit on main: Only on Mondays.",
+            "`gitops-branch`",
+        ),
+        (
+            "Commit 1 must be signed off.\n",
+            PushRefusedError,
+            "must be signed off.",
+            "`commit-message`",
+        ),
     ],
-    ids=["protected-branch", "ruleset", "hook"],
+    ids=["protected", "signatures", "pull-request", "gitlab", "hook", "sign-off"],
 )
-def test_a_rule_is_quoted_and_not_fought(place: Place, said: str, words: str, hint: str) -> None:
+def test_a_rule_is_quoted_and_not_fought(
+    place: Place, said: str, kind: type[ActionError], words: str, hint: str
+) -> None:
     """
-    The server's own words are shown, and there is no second attempt.
+    The server's own words are shown with the way out, and there is no second attempt.
     """
     place.server.refuse_pushes(NAME, said)
 
     error = failure(lambda: run(place.clone()))
 
-    assert isinstance(error, PushRefusedError)
+    assert type(error) is kind
     assert words in error.message
     assert hint in error.hint
     assert sum(line.endswith("/git-receive-pack") for line in place.server.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(503, "cannot be reached"), (418, "cannot be reached")]
+    ("text", "words", "hint"),
+    [
+        ("Write access to repository not granted.", "does not let the token", "contents: write"),
+        (
+            "Permission to acme/gitops.git denied to github-actions[bot].",
+            "denied to github-actions[bot].",
+            "contents: write",
+        ),
+        (
+            "This repository was archived so it is read-only.",
+            "is archived: nobody can push to it.",
+            "`gitops-repository`",
+        ),
+        (
+            "The 'acme' organization has enabled or enforced SAML SSO.",
+            "does not let this token in.",
+            "single sign-on",
+        ),
+    ],
+    ids=["not-granted", "denied", "archived", "single-sign-on"],
 )
-def test_a_server_that_fails_is_said_to_fail(place: Place, status: int, words: str) -> None:
+def test_a_push_that_is_forbidden_is_explained(
+    place: Place, text: str, words: str, hint: str
+) -> None:
+    """
+    403 has many reasons, each with its own way out, and none is tried twice.
+    """
+    place.server.refuse_writes(NAME, 403, text)
+
+    error = failure(lambda: run(place.clone()))
+
+    assert isinstance(error, GitOpsAccessError)
+    assert words in error.message
+    assert text in error.message
+    assert hint in error.hint
+    assert sum("git-receive-pack" in line for line in place.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (503, GitOpsUnavailableError, "cannot be reached"),
+        (429, GitOpsUnavailableError, "cannot be reached"),
+        (418, GitOpsError, "git could not work with"),
+    ],
+)
+def test_a_server_that_fails_is_said_to_fail(
+    place: Place, status: int, kind: type[ActionError], words: str
+) -> None:
     """
     An outage does not look like a missing permission.
     """
@@ -145,7 +219,7 @@ def test_a_server_that_fails_is_said_to_fail(place: Place, status: int, words: s
 
     error = failure(lambda: place.clone().head("main"))
 
-    assert isinstance(error, GitOpsError)
+    assert type(error) is kind
     assert words in error.message
 
 
@@ -189,30 +263,95 @@ def test_a_self_signed_certificate_can_be_trusted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stdout", "stderr", "kind", "words"),
+    ("reason", "stderr", "kind", "words"),
     [
-        ("", "fatal: write error: No space left on device\n", RunnerError, "No space left"),
-        ("", "fatal: something new\n", GitOpsError, "git could not work with the GitOps"),
+        ("shallow update not allowed", "", GitOpsError, "receive.shallowUpdate true"),
+        ("Internal Server Error", "", GitOpsUnavailableError, "is in trouble"),
+        ("unpacker error", "", GitOpsError, "could not store the commit"),
         (
-            "!\ta:refs/heads/main\t[remote rejected] (shallow update not allowed)\n",
-            "error: failed to push some refs\n",
+            (
+                "refusing to allow a GitHub App to create or update workflow "
+                "`.github/workflows/x.yml` without `workflows` permission"
+            ),
+            "",
+            GitOpsAccessError,
+            "may not change workflow files",
+        ),
+        (
+            "pre-receive hook declined",
+            (
+                "remote: error: GH006: Protected branch update failed for refs/heads/main.\n"
+                'remote: error: Required status check "test" is expected.\n'
+            ),
             PushRefusedError,
-            "shallow clones",
+            'Required status check "test" is expected.',
+        ),
+        ("push declined due to repository rule violations", "", PushRefusedError, "bypass"),
+    ],
+    ids=["shallow", "trouble", "disk", "workflows", "status-check", "ruleset"],
+)
+def test_explains_rejections_that_this_server_never_makes(
+    reason: str, stderr: str, kind: type[ActionError], words: str
+) -> None:
+    """
+    What other servers say in the line of the branch has a message of its own.
+    """
+    line = f"!\ta:refs/heads/main\t[remote rejected] ({reason})\n"
+    answer = Answer(exit_code=1, stdout=line.encode(), stderr=stderr, killed=False)
+
+    error = explain_rejection(answer, UNREACHABLE, "main")
+
+    assert type(error) is kind
+    assert words in f"{error.message} {error.hint}"
+    assert not is_lost_race(answer)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "[rejected] (fetch first)",
+        "[rejected] (stale info)",
+        "[remote rejected] (cannot lock ref 'refs/heads/main': is at 1 but expected 2)",
+        "[remote rejected] (incorrect old value provided)",
+        "[remote rejected] (failed to update ref)",
+    ],
+)
+def test_knows_a_lost_race_in_every_servers_words(reason: str) -> None:
+    """
+    GitHub, GitLab and git itself say differently that somebody else was first.
+    """
+    answer = Answer(exit_code=1, stdout=f"!\ta:b\t{reason}\n".encode(), stderr="", killed=False)
+
+    assert is_lost_race(answer)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind", "words"),
+    [
+        ("fatal: write error: No space left on device\n", RunnerError, "No space left"),
+        ("fatal: something new\n", GitOpsError, "git could not work with the GitOps"),
+        (
+            (
+                "ERROR: The key you are authenticating with has been marked as read only.\n"
+                "fatal: Could not read from remote repository.\n"
+            ),
+            GitOpsAccessError,
+            "Allow write access",
         ),
     ],
-    ids=["full-disk", "unknown", "shallow"],
+    ids=["full-disk", "unknown", "deploy-key"],
 )
 def test_explains_what_this_server_never_says(
-    stdout: str, stderr: str, kind: type[ActionError], words: str
+    stderr: str, kind: type[ActionError], words: str
 ) -> None:
     """
     A full disk, another kind of server and a new error each have a message of their own.
     """
-    answer = Answer(exit_code=1, stdout=stdout.encode(), stderr=stderr, killed=False)
+    answer = Answer(exit_code=1, stdout=b"", stderr=stderr, killed=False)
 
-    error = explain_push(answer, UNREACHABLE, "main")
+    error = explain(answer, UNREACHABLE)
 
-    assert isinstance(error, kind)
+    assert type(error) is kind
     assert words in f"{error.message} {error.hint}"
 
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_action.errors import ConflictError, EntryError, KustomizationError, RenderError
+from gitops_action.errors import (
+    ConflictError,
+    EntryError,
+    GitOpsUnavailableError,
+    KustomizationError,
+    RenderError,
+)
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -402,3 +408,34 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(pin: Pin) -> None:
     assert result.rendered_diff
     assert repository.pushed == []
     assert repository.text(SHOP) == OLD
+
+
+def test_a_server_that_fails_for_a_while_is_asked_again() -> None:
+    """
+    A bad gateway in the middle of a push does not make the job red.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[_fail, _fail])
+
+    result = run(repository)
+
+    assert result.changed
+    assert repository.pushed == [result.revision]
+
+
+def test_a_server_that_stays_away_is_said_to_at_the_deadline() -> None:
+    """
+    The error is the server's, not that others were faster.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[_fail] * 100)
+    clock = FakeClock()
+
+    with pytest.raises(GitOpsUnavailableError) as caught:
+        run(repository, clock=clock)
+
+    assert caught.value.message == "The server is down."
+    assert repository.pushed == []
+    assert clock.now <= 100.0 + REQUEST.deadline_seconds
+
+
+def _fail(_: FakeGitOpsRepository) -> None:
+    raise GitOpsUnavailableError("The server is down.", hint="Run the job again.")

@@ -134,6 +134,10 @@ class Git:
             killed=child.killed,
         )
 
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises CancelledError as soon as the run is cancelled."""
+        self._cancellation.sleep(seconds)
+
     @property
     def cancelled(self) -> bool:
         """Whether the run was asked to end."""

@@ -35,6 +35,12 @@ class History:
             return self._is_ancestor(ancestor, revision)
         return known
 
+    def landed(self, commit: CommitSha, head: CommitSha) -> bool | None:
+        """Whether a commit of ours, which may be nowhere but here, is `head` or below it."""
+        if commit == head:
+            return True
+        return bool(self._is_ancestor(commit, head)) if self._has(head) else None
+
     def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
         """The trailers of the commits up to `head` whose message has `text`: newest first, a few.
 
