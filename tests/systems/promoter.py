@@ -87,7 +87,8 @@ def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResu
         entry="",
         pin=Pin.TAG,
         subject=f"Promote {name} to v2",
-        trailers={"Source-Commit": "a" * 40},
+        trailers={},
+        source=CommitSha("a" * 40),
         deadline_seconds=60.0,
     )
     image = ImageReference(Repository(f"ghcr.io/acme/{name}"), "v2")
