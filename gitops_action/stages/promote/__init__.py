@@ -4,6 +4,8 @@
 newer.
 """
 
+from gitops_action.stages.promote.echo import Repository as EchoRepository
+from gitops_action.stages.promote.echo import find_echo
 from gitops_action.stages.promote.guard import CommitLog, Guard, Images, SourceHistory
 from gitops_action.stages.promote.landing import Clock, GitOpsRepository
 from gitops_action.stages.promote.message import commit_message
@@ -13,6 +15,7 @@ from gitops_action.stages.promote.request import Ending, PromoteRequest, Promote
 __all__ = [
     "Clock",
     "CommitLog",
+    "EchoRepository",
     "Ending",
     "GitOpsRepository",
     "Guard",
@@ -21,5 +24,6 @@ __all__ = [
     "PromoteResult",
     "SourceHistory",
     "commit_message",
+    "find_echo",
     "promote",
 ]
