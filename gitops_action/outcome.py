@@ -63,6 +63,7 @@ class Outcome:
     publish: PublishResult | None = None
     promote: PromoteResult | None = None
     sync: SyncResult | None = None
+    reverted: PromoteResult | None = None
 
 
 def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result

@@ -10,10 +10,17 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.wait import (
+    ApplicationName,
+    ResourcePattern,
+    SyncMode,
+    WaitFor,
+    parse_resource_pattern,
+)
 
 _T = TypeVar("_T")
 _DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
@@ -82,7 +89,16 @@ def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 builder = _one_of({builder: builder for builder in _BUILDERS})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
+on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
+argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
+
+
+def identity(raw: str) -> Identity:
+    found = re.fullmatch(r"([^<>\n]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>", raw)
+    if not found:
+        raise ValueError(f"must be `Name <mail@example.com>`, got {raw!r}")
+    return Identity(found[1], found[2])
 
 
 def duration(raw: str) -> timedelta:
@@ -129,6 +145,23 @@ def applications(raw: str) -> tuple[ApplicationName, ...]:
             raise ValueError(f"must be names such as `shop` or `team/shop`, got {word!r}")
         names.append(ApplicationName(name, namespace))
     return tuple(names)
+
+
+def selector(raw: str) -> str:
+    """Parse a selector of labels as Kubernetes has it; Argo CD reads what is between the commas."""
+    if raw and not re.fullmatch(r"[A-Za-z0-9._/!=(), -]+", raw):
+        raise ValueError(f"must be labels such as `app=shop,stage!=dev`, got {raw!r}")
+    return raw
+
+
+def project(raw: str) -> str:
+    if raw and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", raw):
+        raise ValueError(f"must be the name of a project such as `team`, got {raw!r}")
+    return raw
+
+
+def resources(raw: str) -> tuple[ResourcePattern, ...]:
+    return tuple(parse_resource_pattern(word) for word in words(raw))
 
 
 def server(raw: str) -> str:

@@ -10,11 +10,12 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
+from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.wait import ApplicationName, ResourcePattern, SyncMode, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +47,19 @@ class Inputs:
     gitops_token: Annotated[Secret, Secret]
     allow_downgrade: Annotated[bool, parsers.boolean]
     commit_message: Annotated[str, parsers.line]
+    commit_author: Annotated[Identity, parsers.identity]
     argocd_server: Annotated[str, parsers.server]
     argocd_token: Annotated[Secret, Secret]
     argocd_applications: Annotated[tuple[ApplicationName, ...], parsers.applications]
+    argocd_selector: Annotated[str, parsers.selector]
+    argocd_project: Annotated[str, parsers.project]
+    argocd_resources: Annotated[tuple[ResourcePattern, ...], parsers.resources]
+    argocd_sync: Annotated[SyncMode, parsers.argocd_sync]
+    argocd_unblock: Annotated[bool, parsers.boolean]
     argocd_insecure: Annotated[bool, parsers.boolean]
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]
+    on_failed_rollout: Annotated[bool, parsers.on_failed_rollout]
     given: frozenset[str]
 
     @property

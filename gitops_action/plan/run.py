@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
-from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
@@ -17,6 +16,7 @@ from gitops_action.model.stage import Stage
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_url,
+    is_push_to,
     is_this_repository,
     source_trailers,
     source_url,
@@ -42,7 +42,8 @@ class Plan:
 
     `image` is what the kustomizations shall ask for, without its digest where only the registry
     knows it; `commit_page` is the address that a commit SHA completes, empty where it is not known;
-    `elsewhere` means that the GitOps repository is not the one of the run.
+    `elsewhere` means that the GitOps repository is not the one of the run; `may_be_echo` that a
+    promotion of ours may have started it; `revert` that a failed rollout is taken back.
     """
 
     stages: tuple[Stage, ...]
@@ -57,6 +58,8 @@ class Plan:
     gitops_url: str
     commit_page: str
     elsewhere: bool
+    may_be_echo: bool
+    revert: bool
     notices: tuple[str, ...]
 
 
@@ -120,7 +123,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             pin=inputs.pin,
             subject=subject(inputs.commit_message, image),
             trailers=source_trailers(context),
-            author=GITHUB_ACTIONS,
+            author=inputs.commit_author,
             deadline_seconds=_PUSH_SECONDS,
             proof_required=inputs.rendered_proof,
             source=commit.sha if commit and image is not inputs.image else None,
@@ -135,6 +138,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             wait_for=inputs.wait_for,
             timeout_seconds=inputs.wait_timeout.total_seconds(),
             settle_seconds=_SETTLE_SECONDS,
+            selector=inputs.argocd_selector,
+            project=inputs.argocd_project,
+            branch=branch,
+            resources=inputs.argocd_resources,
+            mode=inputs.argocd_sync,
+            unblock=inputs.argocd_unblock,
+            run=context.run_url,
         )
         if Stage.SYNC in stages and writes
         else None,
@@ -142,6 +152,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
+        may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),
+        revert=inputs.on_failed_rollout,
         notices=notices,
     )
 

@@ -57,6 +57,7 @@ class FakeGitOps(FakeGitOpsRepository):
     """Also says what the preflight and the wait ask."""
 
     refusal: ActionError | None = None
+    changed: dict[CommitSha, set[str]] = field(default_factory=dict)
 
     def default_branch(self) -> str:
         return self.branch
@@ -77,11 +78,20 @@ class FakeGitOps(FakeGitOpsRepository):
             commit = self.commits[commit].parent
         return tuple(found)
 
+    def changed_paths(self, base: CommitSha, _head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """Tell what changed since `base`, as the test says."""
+        if base not in self.changed:
+            return None
+        return frozenset(PurePosixPath(path) for path in self.changed[base])
+
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         commit: CommitSha | None = revision
         while commit is not None and commit != ancestor:
             commit = self.commits[commit].parent
         return commit == ancestor
+
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        return self.commits[revision].files.get(path)
 
 
 @dataclass

@@ -79,10 +79,19 @@ def test_a_refresh_that_does_not_return_is_no_failure() -> None:
     """
 
     class Busy(ScriptedArgoCD):
-        def application(
-            self, name: str, namespace: str = "", *, refresh: bool = False, timeout: float = 10.0
+        def application(  # noqa: PLR0913  as the adapter's
+            self,
+            name: str,
+            namespace: str = "",
+            *,
+            project: str = "",
+            refresh: bool = False,
+            hard: bool = False,
+            timeout: float = 10.0,
         ) -> Application:
-            document = super().application(name, namespace, refresh=refresh, timeout=timeout)
+            document = super().application(
+                name, namespace, project=project, refresh=refresh, hard=hard, timeout=timeout
+            )
             if refresh:
                 wait.clock.sleep(timeout)
                 raise UNAVAILABLE

@@ -167,6 +167,10 @@ class GitOpsClone:
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
         return self.history.contains(ancestor, revision)
 
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit of the repository; None where there is none."""
+        return self.history.file(revision, path)
+
     def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
         """The files that differ between two commits, `head` being one of this clone's.
 

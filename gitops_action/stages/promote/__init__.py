@@ -10,9 +10,11 @@ from gitops_action.stages.promote.guard import CommitLog, Guard, Images, SourceH
 from gitops_action.stages.promote.landing import Clock, GitOpsRepository
 from gitops_action.stages.promote.message import commit_message
 from gitops_action.stages.promote.promote import promote
-from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
+from gitops_action.stages.promote.request import REVERT, Ending, PromoteRequest, PromoteResult
+from gitops_action.stages.promote.revert import before, revert
 
 __all__ = [
+    "REVERT",
     "Clock",
     "CommitLog",
     "EchoRepository",
@@ -23,7 +25,9 @@ __all__ = [
     "PromoteRequest",
     "PromoteResult",
     "SourceHistory",
+    "before",
     "commit_message",
     "find_echo",
     "promote",
+    "revert",
 ]

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 class Repository(Snapshot, Protocol):
     def head(self, branch: str) -> CommitSha: ...
 
-    def changed_paths(
-        self, base: CommitSha, head: CommitSha
-    ) -> frozenset[PurePosixPath] | None:
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
         """The files that differ between two commits; None where that is not known."""
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gitops_action.model.pin import Pin
     from gitops_action.model.source import CommitSha
 
+# The name of what follows a failed rollout.
+REVERT = "revert"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteRequest:

@@ -8,6 +8,7 @@ from gitops_action.errors import (
     ApplicationError,
     ComparisonError,
     DegradedError,
+    RolledBackError,
     SyncError,
 )
 from gitops_action.stages.sync.words import listed, one_line, short
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gitops_action.errors import ActionError
     from gitops_action.model.argocd import Application, Operation, Resource
     from gitops_action.model.source import CommitSha
+    from gitops_action.model.wait import ResourcePattern
 
 
 def deleting(application: Application) -> ActionError:
@@ -43,14 +45,6 @@ def hydrated(application: Application) -> ActionError:
     )
 
 
-def several_sources(application: Application) -> ActionError:
-    return ApplicationError(
-        f"{application.name} has several sources (`spec.sources`), which this action does not"
-        " support yet.",
-        hint="Give the Application one `spec.source`, or set `wait-for: nothing` for this step.",
-    )
-
-
 def no_git_source(application: Application) -> ActionError:
     return ApplicationError(
         f"{application.name} follows {application.source.repo_url}, which is no git repository.",
@@ -71,6 +65,15 @@ def pinned(application: Application, commit: CommitSha) -> ActionError:
     return ApplicationError(
         f"{application.name} is pinned to {short(target)}, which does not contain {commit.short}.",
         hint="Let it follow the GitOps branch: `spec: {source: {targetRevision: BRANCH}}`.",
+    )
+
+
+def rolled_back(application: Application, commit: CommitSha, image: str) -> ActionError:
+    return RolledBackError(
+        f"Somebody replaced our image after {commit.short}: at {short(application.revision)} the"
+        f" kustomization of {application.name} asks for {image}, which is not known to be newer.",
+        hint="Look who changed it: `git log` of the kustomization. If it was not meant, run this"
+        " job again.",
     )
 
 
@@ -115,6 +118,15 @@ def manual(application: Application) -> ActionError:
         " off.",
         hint="Switch it on in the Application: `spec: {syncPolicy: {automated: {}}}`. Or sync by"
         " hand and set `wait-for: nothing` for this step.",
+    )
+
+
+def no_such_resource(application: Application, patterns: Sequence[ResourcePattern]) -> ActionError:
+    there = ", ".join(f"{one.group}:{one.kind}:{one.name}" for one in application.resources[:10])
+    return ApplicationError(
+        f"{application.name} has none of the resources {', '.join(map(str, patterns))}."
+        f" It has {there or 'no resource at all'}.",
+        hint="Name some of them in `argocd-resources`, as `GROUP:KIND:NAME`.",
     )
 
 

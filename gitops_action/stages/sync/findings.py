@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitops_action.model.argocd import same_repository
-from gitops_action.model.wait import WaitFor
+from gitops_action.model.wait import SyncMode, WaitFor
 from gitops_action.stages.sync import failures
+from gitops_action.stages.sync.image import other_image
 from gitops_action.stages.sync.lineage import Relation
+from gitops_action.stages.sync.narrow import chosen
 from gitops_action.stages.sync.view import Finding, State, View
 from gitops_action.stages.sync.words import listed, one_line, short
 
@@ -41,7 +43,6 @@ def _unsupported(view: View) -> Finding | None:
         (application.deleting, failures.deleting),
         (application.skips_reconcile, failures.skips_reconcile),
         (application.hydrated, failures.hydrated),
-        (application.several_sources, failures.several_sources),
     ):
         if applies:
             error = failure(application)
@@ -91,7 +92,7 @@ def _unplaced(view: View) -> Finding | None:
 
 def _other_repository(view: View) -> Finding | None:
     # An ancestor of our commit comes from a mirror of our repository, whatever its address.
-    if view.relation.covers or view.relation is Relation.BEHIND:
+    if view.relation.follows or view.relation is Relation.BEHIND:
         return None
     application = view.application
     if same_repository(application.source.repo_url, view.goal.gitops_url):
@@ -102,6 +103,18 @@ def _other_repository(view: View) -> Finding | None:
         failure=failures.other_repository(application, view.goal.gitops_url),
         grace=_SPEC_GRACE,
     )
+
+
+def replaced(view: View) -> Finding | None:
+    """Find that the revision asks for another image than ours."""
+    application, image = view.application, view.replacement
+    if view.relation is Relation.SUPERSEDED:
+        reason = f"superseded: {short(application.revision)} asks for the newer {image}"
+        return Finding(state=State.SUPERSEDED, reason=reason)
+    if view.relation is Relation.REPLACED:
+        error = failures.rolled_back(application, view.goal.commit, image)
+        return Finding(state=State.REVISION, reason=error.message, failure=error)
+    return None
 
 
 def _other_revision(view: View) -> Finding | None:
@@ -197,19 +210,29 @@ def _out_of_sync(view: View) -> Finding | None:
         state=State.SYNC,
         reason=f"{reason}; auto-sync is off",
         about="manual",
-        failure=failures.manual(application),
+        failure=failures.manual(application) if view.goal.mode is SyncMode.NEVER else None,
         grace=_MANUAL_GRACE,
     )
 
 
 def _unhealthy(view: View) -> Finding | None:
     application = view.application
-    if view.goal.wait_for is WaitFor.SYNCED or application.health == "Healthy":
+    if view.goal.wait_for is WaitFor.SYNCED or application.health in view.goal.healths:
         return None
-    bad = [one for one in application.resources if one.health not in {"", "Healthy"}]
+    looked_at = chosen(application, view.goal.resources)
+    bad = [one for one in looked_at if one.health not in {"", *view.goal.healths}]
     reason = f"Synced at {short(application.revision)}, {application.health or 'health not known'}"
     if bad:
         reason += f": {listed(bad)}"
+    if view.goal.resources and not looked_at:
+        error = failures.no_such_resource(application, view.goal.resources)
+        return Finding(
+            state=State.HEALTH,
+            reason=error.message,
+            about="resources",
+            failure=error,
+            grace=_SPEC_GRACE,
+        )
     if application.health != "Degraded":
         return Finding(state=State.HEALTH, reason=reason)
     return Finding(
@@ -236,6 +259,7 @@ _CHECKS: tuple[Callable[[View], Finding | None], ...] = (
     _not_compared,
     _other_repository,
     _unplaced,
+    replaced,
     _other_revision,
     _spec_changed,
     _under_way,
@@ -244,4 +268,5 @@ _CHECKS: tuple[Callable[[View], Finding | None], ...] = (
     _refused,
     _out_of_sync,
     _unhealthy,
+    other_image,
 )
