@@ -56,7 +56,7 @@ def _headline(outcome: Outcome) -> Iterator[str]:
     name = f": {PurePosixPath(image.repository.name).name} {short_tag(image.tag)}" if image else ""
     if isinstance(outcome.failure, CancelledError):
         yield f"## ⏹️ Cancelled{_text(name)}"
-    elif outcome.result is Result.FAILED:
+    elif outcome.failure:
         failed = next((run.name for run in outcome.runs if run.state is State.FAILED), "")
         yield f"## {_HEADLINES[outcome.result]}{f' in {failed}' if failed else ''}{_text(name)}"
     else:
@@ -85,7 +85,9 @@ def _done_and_not(outcome: Outcome) -> Iterator[str]:
     pushed, promoted = outcome.publish, outcome.promote
     yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
     commit = "no commit was made"
-    if promoted:
+    if outcome.reverted:
+        commit = f"{_code(outcome.reverted.revision.short)} has put the old image back"
+    elif promoted:
         commit = f"{_code(promoted.revision.short)} asks for it, and Argo CD may still deploy it"
     yield f"- GitOps branch: {commit}"
     yield f"- Argo CD: {'see below' if outcome.sync else 'not waited for'}"

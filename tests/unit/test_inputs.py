@@ -9,6 +9,7 @@ import pytest
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import load_inputs, secrets
+from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
 from tests.fakes.runs import context_of, defaults, inputs_of
@@ -22,6 +23,7 @@ def test_the_defaults_of_action_yml_are_valid() -> None:
 
     assert inputs.stages is None
     assert inputs.wait_timeout == timedelta(minutes=15)
+    assert inputs.commit_author == GITHUB_ACTIONS
     assert inputs.given == frozenset()
 
 
@@ -38,6 +40,7 @@ def test_values_are_parsed_into_types() -> None:
         argocd_insecure="True",
         wait_for="synced",
         wait_timeout="90s",
+        commit_author="Robo <robo@example.com>",
     )
 
     assert inputs.stages == frozenset({Stage.VERIFY, Stage.BUILD})
@@ -54,6 +57,7 @@ def test_values_are_parsed_into_types() -> None:
     assert inputs.argocd_insecure
     assert inputs.wait_for is WaitFor.SYNCED
     assert inputs.wait_timeout == timedelta(seconds=90)
+    assert inputs.commit_author == Identity("Robo", "robo@example.com")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,8 @@ def test_values_are_parsed_into_types() -> None:
         ("working-directory", "/etc", "inside the repository"),
         ("ca-certificates", "/etc/ssl/cert.pem", "PEM"),
         ("commit-message", "one\ntwo", "one line"),
+        ("commit-author", "robo@example.com", "`Name <mail@example.com>`"),
+        ("on-failed-rollout", "always", "`keep`, `revert`"),
         ("go-test-flags", "-run 'open", "quotation"),
         ("go-test-flags", "-exec=/bin/sh", "`-exec`"),
         ("go-packages", "-toolexec=x", "packages"),

@@ -172,14 +172,13 @@ class GitOpsClone:
         return self.history.file(revision, path)
 
     def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
-        """The files that differ between two commits, `head` being one of this clone's.
+        """The files that differ between two commits of the repository.
 
-        None where the server does not have `base`. No file is fetched, and only those trees of
-        `base` that differ.
+        None where the server does not have one of them. No file is fetched.
         """
         answer = self._network(
             *("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags"),
-            *("--no-write-fetch-head", "origin", str(base)),
+            *("--no-write-fetch-head", "origin", str(base), str(head)),
         )
         if not answer.succeeded:
             return None
