@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
+from gitops_action.model.identity import Identity
 from gitops_action.model.image import Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
@@ -41,9 +42,13 @@ class Inputs:
     rendered_proof: Annotated[bool, parsers.rendered_proof]
     pin: Annotated[Pin, parsers.pin]
     gitops_repository: Annotated[str, parsers.text]
-    gitops_branch: Annotated[str, parsers.text]
+    gitops_branch: Annotated[str, parsers.branch]
     gitops_token: Annotated[Secret, Secret]
+    gitops_ssh_key: Annotated[Secret, parsers.private_key]
+    gitops_known_hosts: Annotated[str, parsers.text]
     commit_message: Annotated[str, parsers.line]
+    commit_author: Annotated[Identity, parsers.identity]
+    signing_key: Annotated[Secret, parsers.private_key]
     argocd_server: Annotated[str, parsers.server]
     argocd_token: Annotated[Secret, Secret]
     argocd_applications: Annotated[tuple[ApplicationName, ...], parsers.applications]

@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
-from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
@@ -118,7 +117,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             pin=inputs.pin,
             subject=subject(inputs.commit_message, image),
             trailers=source_trailers(context, commit),
-            author=GITHUB_ACTIONS,
+            author=inputs.commit_author,
             deadline_seconds=_PUSH_SECONDS,
             proof_required=inputs.rendered_proof,
         )

@@ -16,7 +16,8 @@ _USERS = {
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
-        *("gitops-repository", "gitops-branch", "gitops-token"),
+        *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
+        *("gitops-known-hosts", "commit-author", "signing-key"),
     ),
     Stage.SYNC: (*_ARGOCD, "argocd-insecure", "wait-timeout"),
 }
@@ -82,6 +83,8 @@ def contradictions(inputs: Inputs) -> list[str]:
         for name in names
         if name in inputs.given and inputs.builder not in {"auto", builder}
     ]
+    if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
+        problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
