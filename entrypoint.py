@@ -28,7 +28,7 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import Git, GitOpsClone, ssh_command, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -216,8 +216,8 @@ def _systems(
     processes = Processes(cancellation)
     username, password = registry_credentials(inputs, context) or ("", Secret())
     credentials = place.private / "credentials"
-    if inputs.image:
-        write_credentials(credentials, inputs.image.registry, username, password)
+    if inputs.repository:
+        write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
     http = Http(
         cancellation,
@@ -230,6 +230,14 @@ def _systems(
         _folder_of(BUILD_USER) as (builds, builder),
         _folder_of(RENDER_USER) as (renderings, renderer),
     ):
+        gitops = _gitops(inputs, context, plan, place, cancellation)
+        source = Git(
+            url=plan.source_url,
+            token=inputs.github_token,
+            directory=place.folder("source"),
+            cancellation=cancellation,
+            env=place.base,
+        )
         yield Systems(
             go=Go(
                 processes,
@@ -256,7 +264,9 @@ def _systems(
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
-            gitops=_gitops(inputs, context, plan, place, cancellation),
+            gitops=gitops,
+            commits=gitops.history,
+            source=History(source) if plan.elsewhere else gitops.history,
             kustomize=Kustomize(
                 processes,
                 place=renderings,

@@ -14,7 +14,6 @@ from gitops_action.errors import (
     EntryError,
     KustomizationError,
     ProofError,
-    RegistryError,
     RenderError,
 )
 from gitops_action.kustomization import Renderer
@@ -37,7 +36,8 @@ from gitops_action.stages.preflight import (
     PreflightResult,
     preflight,
 )
-from gitops_action.stages.promote import promote
+from gitops_action.stages.promote import Guard, PromoteRequest, PromoteResult, promote
+from gitops_action.stages.promote.existing import already_published, source_of
 from gitops_action.stages.publish import publish
 from gitops_action.stages.sync import sync
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
@@ -60,11 +60,16 @@ class Builder(build_stage.Builder, publish_stage.Pusher, Protocol):
         """Remove what was built from this machine."""
 
 
-class Registry(publish_stage.Registry, preflight_stage.Registry, Protocol): ...
+class Registry(
+    publish_stage.Registry, preflight_stage.Registry, promote_stage.Images, Protocol
+): ...
 
 
 class GitOps(
-    promote_stage.GitOpsRepository, preflight_stage.GitOps, sync_stage.Ancestry, Protocol
+    promote_stage.GitOpsRepository,
+    preflight_stage.GitOps,
+    sync_stage.Ancestry,
+    Protocol,
 ): ...
 
 
@@ -80,6 +85,8 @@ class Systems:
     ko: Builder
     registry: Registry
     gitops: GitOps
+    commits: promote_stage.CommitLog
+    source: promote_stage.SourceHistory
     kustomize: Renderer
     argocd: ArgoCD
     cancellation: Cancellation
@@ -215,22 +222,14 @@ def _promote_and_sync(progress: Progress, systems: Systems) -> None:
     plan = progress.plan
     if plan.promote is None or plan.image is None:
         return
-    image = progress.image or _already_published(plan.image, systems.registry)
-    progress.image = image
-    promotion = plan.promote
-    promoted = progress.stage(
-        Stage.PROMOTE,
-        lambda log: promote(
-            promotion,
-            image,
-            repository=systems.gitops,
-            renderer=systems.kustomize,
-            clock=systems.cancellation,
-            chance=systems.chance,
-            log=log,
-        ),
-    )
-    if plan.sync:
+    promotion, image = plan.promote, progress.image
+    if image is None and plan.build:  # a dry run: only the push tells the digest
+        image = progress.image = plan.image
+    elif image is None:
+        image = progress.image = already_published(plan.image, promotion.pin, systems.registry)
+        promotion = replace(promotion, source=source_of(image, promotion, systems.registry))
+    promoted = progress.stage(Stage.PROMOTE, partial(_promote, promotion, image, systems))
+    if plan.sync and promoted.asks:
         request = plan.sync
         progress.stage(
             Stage.SYNC,
@@ -245,15 +244,25 @@ def _promote_and_sync(progress: Progress, systems: Systems) -> None:
         )
 
 
-def _already_published(image: ImageReference, registry: Registry) -> ImageReference:
-    """Ask for the image that an earlier job pushed: a kustomization never names a missing one."""
-    digest = registry.digest(image)
-    if digest is None:
-        raise RegistryError(
-            f"{image} is not in the registry, and this step does not build it.",
-            hint="Let `stages` include `build publish`, or push the image in an earlier step.",
-        )
-    return replace(image, digest=digest)
+def _promote(
+    request: PromoteRequest, image: ImageReference, systems: Systems, log: Log
+) -> PromoteResult:
+    return promote(
+        request,
+        image,
+        repository=systems.gitops,
+        guard=Guard(
+            image,
+            request.source,
+            history=systems.source,
+            images=systems.registry,
+            commits=systems.commits,
+        ),
+        renderer=systems.kustomize,
+        clock=systems.cancellation,
+        chance=systems.chance,
+        log=log,
+    )
 
 
 def _builder(systems: Systems, built: BuiltImage) -> Builder:

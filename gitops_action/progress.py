@@ -14,12 +14,17 @@ from gitops_action.model.wait import WaitFor
 from gitops_action.outcome import Outcome, Result, StageRun, State, words
 from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PREFLIGHT
-from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.promote import Ending, PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import SyncResult
 from gitops_action.stages.verify import VerifyResult
 
 _T = TypeVar("_T")
+_NOT_PROMOTED = {
+    Ending.UNCHANGED: Result.UNCHANGED,
+    Ending.SUPERSEDED: Result.SUPERSEDED,
+    Ending.PLANNED: Result.VERIFIED,
+}
 _MARKS = {State.PASSED: "✓", State.FAILED: "✗", State.CANCELLED: "-"}
 
 
@@ -104,8 +109,8 @@ class Progress:
 def _reached(plan: Plan, promoted: PromoteResult | None) -> Result:
     if promoted is None:
         return Result.PUBLISHED if plan.publish else Result.VERIFIED
-    if not promoted.changed:
-        return Result.UNCHANGED
+    if promoted.ending is not Ending.PROMOTED:
+        return _NOT_PROMOTED[promoted.ending]
     if plan.sync is None:
         return Result.PROMOTED
     return Result.SYNCED if plan.sync.wait_for is WaitFor.SYNCED else Result.HEALTHY

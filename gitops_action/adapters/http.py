@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gitops_action.model.secret import Secret
 
 _CONNECT_SECONDS = 5.0
+# How long a change under way may outlive a cancellation, of the 5 s in which the run must end.
+_FINISH_SECONDS = 4.0
 # An Application with thousands of resources takes a few of these.
 _LARGEST_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -100,8 +102,11 @@ class Http:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         timeout: float,
+        finish: bool = False,
     ) -> Response:
         """Send one request and read its whole answer within `timeout` seconds.
+
+        `finish` is for a change, whose answer is awaited for a while after a cancellation too.
 
         Raises CertificateError, UnreachableError or TimedOutError where no answer came,
         CancelledError when cancelled.
@@ -139,7 +144,7 @@ class Http:
 
         # In a thread of its own, because a socket that waits cannot hear of a cancellation.
         threading.Thread(target=send, daemon=True).start()
-        answer = self._await(answers, deadline, timeout)
+        answer = self._await(answers, deadline, timeout, finish=finish)
         if isinstance(answer, Response):
             return answer
         failure = _translated(answer, proxy=self._proxies_for(url))
@@ -151,12 +156,19 @@ class Http:
         answers: queue.SimpleQueue[Response | BaseException],
         deadline: float,
         timeout: float,
+        *,
+        finish: bool,
     ) -> Response | BaseException:
+        shortened = False
         while True:
             try:
                 return answers.get(timeout=CHECK_SECONDS)
             except queue.Empty:
-                self._cancellation.check()
+                if not finish:
+                    self._cancellation.check()
+                elif self._cancellation.requested and not shortened:
+                    shortened = True
+                    deadline = min(deadline, time.monotonic() + _FINISH_SECONDS)
             # The library's timeout is for each read: a server that drips never meets it.
             if time.monotonic() > deadline:
                 raise TimedOutError(f"no whole answer within {timeout:.0f} s")

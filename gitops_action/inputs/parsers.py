@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from gitops_action.model.identity import Identity
-from gitops_action.model.image import Repository
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
@@ -109,8 +109,8 @@ def stages(raw: str) -> frozenset[Stage] | None:
     return frozenset(Stage(word) for word in found)
 
 
-def repository(raw: str) -> Repository | None:
-    return Repository(raw) if raw else None
+def image(raw: str) -> Repository | ImageReference | None:
+    return ImageReference.parse(raw) if raw else None
 
 
 def path(raw: str) -> PurePosixPath:

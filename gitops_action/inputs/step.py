@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
 from gitops_action.model.identity import Identity
-from gitops_action.model.image import Repository
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
@@ -23,12 +23,13 @@ class Inputs:
     """The inputs of action.yml, with `_` for `-`; `given` names those that are not the default."""
 
     stages: Annotated[frozenset[Stage] | None, parsers.stages]
+    dry_run: Annotated[bool, parsers.boolean]
     github_token: Annotated[Secret, Secret]
     ca_certificates: Annotated[str, parsers.certificates]
     working_directory: Annotated[PurePosixPath, parsers.path]
     go_packages: Annotated[tuple[str, ...], parsers.packages]
     go_test_flags: Annotated[tuple[str, ...], parsers.go_test_flags]
-    image: Annotated[Repository | None, parsers.repository]
+    image: Annotated[Repository | ImageReference | None, parsers.image]
     tags: Annotated[tuple[str, ...], parsers.words]
     builder: Annotated[str, parsers.builder]
     context: Annotated[PurePosixPath | None, lambda raw: parsers.path(raw) if raw else None]
@@ -46,6 +47,7 @@ class Inputs:
     gitops_token: Annotated[Secret, Secret]
     gitops_ssh_key: Annotated[Secret, parsers.private_key]
     gitops_known_hosts: Annotated[str, parsers.text]
+    allow_downgrade: Annotated[bool, parsers.boolean]
     commit_message: Annotated[str, parsers.line]
     commit_author: Annotated[Identity, parsers.identity]
     signing_key: Annotated[Secret, parsers.private_key]
@@ -56,6 +58,11 @@ class Inputs:
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]
     given: frozenset[str]
+
+    @property
+    def repository(self) -> Repository | None:
+        """Where the image is, or shall be, kept."""
+        return self.image.repository if isinstance(self.image, ImageReference) else self.image
 
 
 def input_names() -> tuple[str, ...]:

@@ -39,10 +39,13 @@ _PATHS = frozenset({"path", "paths", "files", "env", "envs"})
 
 
 class Snapshot(Tree, Protocol):
-    """The files of a commit, all at once."""
+    """The files of a commit, many at once."""
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
-        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
+    def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
+        """Map the path of files and links to their modes as git writes them, such as `100644`.
+
+        At least those in the folders on the way to `paths`, and in `paths` that are folders.
+        """
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         """Read files that are there; of a symbolic link what is written in it."""
@@ -68,22 +71,31 @@ class _Gathering:
     def __init__(self, tree: Snapshot, head: CommitSha) -> None:
         self._tree = tree
         self._head = head
-        self._modes = tree.modes(head)
+        self._modes: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
         self._outside: dict[str, None] = {}
         self._below: dict[str, set[str]] = {}
 
     def run(self, roots: list[str]) -> Gathered:
+        self._look(roots)
         # A file, and the folder to which its own references are relative; None for a manifest.
         files = {root: self._resolved(root) or root for root in roots}
         level: dict[str, str | None] = {file: _parent(root) for root, file in files.items()}
         while level:
             self._files |= self._tree.contents(self._head, level)
+            named = {
+                path: [
+                    (_joined(folder, reference), reference, configured)
+                    for reference, configured in _references(self._files[path])
+                ]
+                for path, folder in level.items()
+                if folder is not None
+            }
+            self._look({place for one in named.values() for place, _, _ in one if place})
             following: dict[str, str | None] = {}
-            for path, folder in level.items():
-                if folder is not None:
-                    following |= self._follow(path, folder)
+            for path, references in named.items():
+                following |= self._follow(path, level[path], references)
             level = {path: at for path, at in following.items() if path not in self._files}
         sources = Sources(
             {PurePosixPath(path): content for path, content in self._files.items()},
@@ -93,10 +105,15 @@ class _Gathering:
         uses = {PurePosixPath(root): self._reached(file) for root, file in files.items()}
         return Gathered(sources, uses)
 
-    def _follow(self, path: str, folder: str) -> dict[str, str | None]:
+    def _look(self, paths: Collection[str]) -> None:
+        """Find out what is there, of many places in one go."""
+        self._modes |= self._tree.modes(self._head, paths)
+
+    def _follow(
+        self, path: str, folder: str | None, references: list[tuple[str | None, str, bool]]
+    ) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
-        for reference, configured in _references(self._files[path]):
-            place = _joined(folder, reference)
+        for place, reference, configured in references:
             resolved = None if place is None else self._resolved(place)
             if place is None:
                 self._outside[reference] = None
@@ -129,6 +146,7 @@ class _Gathering:
                 return None
             self._links[link] = written
             path = f"{target}{path[len(link) :]}".lstrip("/")
+            self._look([path])
         return None
 
     def _read(self, link: str) -> str:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from gitops_action.inputs import Inputs, RunContext
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
-from gitops_action.model.source import Commit
 
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
@@ -52,6 +51,11 @@ def gitops_token(inputs: Inputs, context: RunContext, url: str) -> Secret:
     return inputs.gitops_token or (inputs.github_token if own else Secret())
 
 
+def source_url(context: RunContext) -> str:
+    """The URL of the repository of the run, empty where there is none."""
+    return f"{context.server_url}/{context.repository}.git" if context.repository else ""
+
+
 def gitops_branch(inputs: Inputs, context: RunContext) -> str:
     if inputs.gitops_branch:
         return inputs.gitops_branch
@@ -62,13 +66,10 @@ def gitops_branch(inputs: Inputs, context: RunContext) -> str:
 
 def subject(template: str, image: ImageReference | None) -> str:
     name = PurePosixPath(image.repository.name).name if image else ""
-    return template.replace("{name}", name).replace("{tag}", image.tag if image else "")
+    tag = image.tag or str(image.digest) if image else ""
+    return template.replace("{name}", name).replace("{tag}", tag)
 
 
-def source_trailers(context: RunContext, commit: Commit) -> dict[str, str]:
-    trailers = {
-        "Source-Repository": context.repository,
-        "Source-Commit": commit.sha.value,
-        "Source-Run": context.run_url,
-    }
+def source_trailers(context: RunContext) -> dict[str, str]:
+    trailers = {"Source-Repository": context.repository, "Source-Run": context.run_url}
     return {key: value for key, value in trailers.items() if value}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from gitops_action.plan.gitops import (
     gitops_url,
     is_this_repository,
     source_trailers,
+    source_url,
     subject,
 )
 from gitops_action.plan.stages import choose_stages, contradictions, is_read_only
@@ -37,8 +39,8 @@ _SETTLE_SECONDS = 10.0
 class Plan:
     """What will happen; the request of a stage that does not run is None.
 
-    `image` is what the kustomizations shall ask for, without its digest, which only the registry
-    knows; `commit_page` is the address that a commit SHA completes, empty where it is not known;
+    `image` is what the kustomizations shall ask for, without its digest where only the registry
+    knows it; `commit_page` is the address that a commit SHA completes, empty where it is not known;
     `elsewhere` means that the GitOps repository is not the one of the run.
     """
 
@@ -50,6 +52,7 @@ class Plan:
     publish: PublishRequest | None
     promote: PromoteRequest | None
     sync: SyncRequest | None
+    source_url: str
     gitops_url: str
     commit_page: str
     elsewhere: bool
@@ -59,21 +62,20 @@ class Plan:
 def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     """Decide the run; raises EventError, RunnerError, or InputError with every problem."""
     _check_event(context)
-    commit = _checked_out(context)
     problems: list[str] = []
     stages = choose_stages(inputs, context, problems)
-    tags, notices, wrong = resolve_tags(inputs.tags, context, commit.sha)
-    problems += wrong if inputs.image else ()
+    commit = _checked_out(inputs, context, stages)
+    image, tags, notices = _image(inputs, context, problems)
     url, page = gitops_url(inputs, context, problems)
     branch = gitops_branch(inputs, context) if Stage.PROMOTE in stages else ""
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
-    problems += contradictions(inputs)
+    problems += contradictions(inputs, stages)
     if problems:
         raise invalid(problems)
-    if context.event_sha and context.event_sha != commit.sha.value and not is_read_only(context):
+    if commit and _is_another(commit, context):
         notices = (*notices, f"The checked-out commit {commit.sha.short} is not the event's.")
-    image = ImageReference(inputs.image, tags[0]) if inputs.image else None
+    writes = not inputs.dry_run
     module = inputs.working_directory
     build_context = module if inputs.context is None else inputs.context
     return Plan(
@@ -92,10 +94,10 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             labels=_labels(context, commit, image),
             created=commit.time,
         )
-        if Stage.BUILD in stages
+        if Stage.BUILD in stages and commit
         else None,
         preflight=PreflightRequest(
-            registry=inputs.image if Stage.PUBLISH in stages else None,
+            registry=inputs.repository if Stage.PUBLISH in stages else None,
             image=image if Stage.PROMOTE in stages else None,
             gitops_url=url,
             branch=branch,
@@ -108,7 +110,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
         publish=PublishRequest(repository=image.repository, tags=tags)
-        if Stage.PUBLISH in stages and image
+        if Stage.PUBLISH in stages and image and writes
         else None,
         promote=PromoteRequest(
             branch=branch,
@@ -116,10 +118,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             subject=subject(inputs.commit_message, image),
-            trailers=source_trailers(context, commit),
+            trailers=source_trailers(context),
             author=inputs.commit_author,
             deadline_seconds=_PUSH_SECONDS,
             proof_required=inputs.rendered_proof,
+            source=commit.sha if commit and image is not inputs.image else None,
+            allow_downgrade=inputs.allow_downgrade,
+            dry_run=inputs.dry_run,
         )
         if Stage.PROMOTE in stages and image
         else None,
@@ -130,8 +135,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             timeout_seconds=inputs.wait_timeout.total_seconds(),
             settle_seconds=_SETTLE_SECONDS,
         )
-        if Stage.SYNC in stages
+        if Stage.SYNC in stages and writes
         else None,
+        source_url=source_url(context),
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
@@ -143,7 +149,7 @@ def registry_credentials(inputs: Inputs, context: RunContext) -> tuple[str, Secr
     """The user and password for the image's registry; None for an anonymous one."""
     if inputs.registry_password:
         return inputs.registry_username, inputs.registry_password
-    if inputs.image and inputs.image.registry == _GITHUB_REGISTRY and inputs.github_token:
+    if inputs.repository and inputs.repository.registry == _GITHUB_REGISTRY and inputs.github_token:
         return context.actor, inputs.github_token
     return None
 
@@ -156,13 +162,33 @@ def _check_event(context: RunContext) -> None:
         )
 
 
-def _checked_out(context: RunContext) -> Commit:
-    if context.commit is None:
+def _checked_out(inputs: Inputs, context: RunContext, stages: Collection[Stage]) -> Commit | None:
+    """The workspace's commit; an image that exists can be promoted without one."""
+    named = isinstance(inputs.image, ImageReference)
+    if context.commit is None and not (named and {Stage.VERIFY, Stage.BUILD}.isdisjoint(stages)):
         raise RunnerError(
             "The workspace holds no git repository, so there is nothing to test or build.",
             hint="Put `uses: actions/checkout` before this step.",
         )
     return context.commit
+
+
+def _is_another(commit: Commit, context: RunContext) -> bool:
+    return context.event_sha not in {"", commit.sha.value} and not is_read_only(context)
+
+
+def _image(
+    inputs: Inputs, context: RunContext, problems: list[str]
+) -> tuple[ImageReference | None, tuple[str, ...], tuple[str, ...]]:
+    """The image to promote, the tags to push it with, and what to say of them."""
+    if isinstance(inputs.image, ImageReference) or context.commit is None:
+        return inputs.image if isinstance(inputs.image, ImageReference) else None, (), ()
+    tags, notices, wrong = resolve_tags(inputs.tags, context, context.commit.sha)
+    if inputs.image is None:
+        return None, tags, notices
+    problems += wrong
+    # With a problem there is no plan, and no tag may be left.
+    return ImageReference(inputs.image, tags[0]) if tags else None, tags, notices
 
 
 def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:

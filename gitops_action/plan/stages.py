@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gitops_action.inputs import Inputs, RunContext
+from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import WaitFor
 
@@ -17,7 +20,7 @@ _USERS = {
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
-        *("gitops-known-hosts", "commit-author", "signing-key"),
+        *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
     ),
     Stage.SYNC: (*_ARGOCD, "argocd-insecure", "wait-timeout"),
 }
@@ -76,8 +79,10 @@ def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str
     return problems
 
 
-def contradictions(inputs: Inputs) -> list[str]:
-    problems = [
+def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    """Say which inputs cannot hold together."""
+    problems = _about_image(inputs, stages)
+    problems += [
         f"`{name}` is for `builder: {builder}`, and `builder` is `{inputs.builder}`"
         for builder, names in _ONLY_FOR.items()
         for name in names
@@ -89,6 +94,18 @@ def contradictions(inputs: Inputs) -> list[str]:
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
     return problems
+
+
+def _about_image(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    image = inputs.image
+    if not isinstance(image, ImageReference):
+        return []
+    if {Stage.BUILD, Stage.PUBLISH} & set(stages):
+        told = f"`image` is {image}, and another one is built: write `{image.repository}`"
+        return [f"{told}, or `stages: promote sync` to promote the one that exists"]
+    if Stage.PROMOTE in stages and inputs.pin.has_tag and not image.tag:
+        return ["`image` has a digest and no tag: add the tag, or set `pin: digest`"]
+    return []
 
 
 def is_read_only(context: RunContext) -> bool:

@@ -65,7 +65,7 @@ class FakeGitOpsRepository:
             dict.fromkeys(path.parts[0] + ("/" if len(path.parts) > 1 else "") for path in below)
         )
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
+    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
         return {
             str(path): "120000" if str(path) in self.links else "100644"
             for path in self.commits[head].files

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from gitops_action.kustomization import FILE_NAMES
-from gitops_action.kustomization.document import parse
+from gitops_action.kustomization.document import Entry, parse
 from gitops_action.model.rendering import Rendering, Sources
 
 _DEPLOYMENT = """\
@@ -35,9 +35,15 @@ class FakeKustomize:
             return self.failure
         (file,) = (folder / name for name in FILE_NAMES if folder / name in sources.files)
         containers = [
-            f"      - image: {entry.text('newName') or entry.text('name')}"
-            f":{entry.text('newTag') or 'latest'}\n"
+            f"      - image: {_reference(entry)}\n"
             for entry in parse(sources.files[file].decode()).entries
             if entry.text("name") not in self.unused
         ]
         return Rendering(text=_DEPLOYMENT + "".join([*containers, "      - image: redis:7\n"]))
+
+
+def _reference(entry: Entry) -> str:
+    tag, digest = entry.text("newTag"), entry.text("digest")
+    name = entry.text("newName") or entry.text("name")
+    parts = (f":{tag}" if tag else "", f"@{digest}" if digest else "")
+    return name + ("".join(parts) or ":latest")

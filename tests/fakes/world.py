@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -13,6 +14,7 @@ from tests.fakes.argocd_memory import MemoryApplication
 from tests.fakes.builders import FakeBuilder, FakeRegistry
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
+from tests.fakes.guard import FakeSourceHistory
 from tests.fakes.kustomize import FakeKustomize
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
@@ -64,6 +66,17 @@ class FakeGitOps(FakeGitOpsRepository):
         if self.refusal:
             raise self.refusal
 
+    def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
+        found = []
+        commit: CommitSha | None = head
+        while commit is not None:
+            message = self.commits[commit].message
+            if text in message:
+                lines = [line.split(": ", 1) for line in message.splitlines() if ": " in line]
+                found.append(dict(lines))
+            commit = self.commits[commit].parent
+        return tuple(found)
+
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         commit: CommitSha | None = revision
         while commit is not None and commit != ancestor:
@@ -86,6 +99,7 @@ class World:
             }
         )
     )
+    source: FakeSourceHistory = field(default_factory=FakeSourceHistory)
     kustomize: FakeKustomize = field(default_factory=FakeKustomize)
     cancellation: FakeCancellation = field(default_factory=FakeCancellation)
     log: MemoryLog = field(default_factory=MemoryLog)
@@ -113,6 +127,8 @@ class World:
             ko=self.ko,
             registry=self.registry,
             gitops=self.gitops,
+            commits=self.gitops,
+            source=self.source,
             kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
             cancellation=self.cancellation,

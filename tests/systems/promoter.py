@@ -23,6 +23,7 @@ from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
+from tests.fakes.guard import knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 from tests.systems.git_server import GitServer
 
@@ -100,6 +101,7 @@ def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResu
         request,
         image,
         repository=clone,
+        guard=knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),

@@ -10,6 +10,7 @@ from gitops_action.model.stage import Stage
 from gitops_action.plan import gitops_token, make_plan, registry_credentials
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
 
+SHOP = "ghcr.io/acme/shop"
 ALL = tuple(Stage)
 
 
@@ -34,9 +35,9 @@ def test_five_inputs_plan_five_stages() -> None:
     assert plan.promote.subject == f"Promote shop to {SHA}"
     assert plan.promote.trailers == {
         "Source-Repository": "acme/shop",
-        "Source-Commit": SHA.value,
         "Source-Run": "https://github.com/acme/shop/actions/runs/42/attempts/1",
     }
+    assert plan.promote.source == SHA
 
 
 def test_stages_follow_from_the_inputs() -> None:
@@ -97,6 +98,11 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
         ({"image": ""}, "`image` is empty, and the stage `promote` needs it"),
         ({"kustomizations": ""}, "the stage `sync` needs the stage `promote`"),
         ({"argocd_applications": ""}, "`argocd-applications` is empty"),
+        ({"image": f"{SHOP}:v1"}, f"write `{SHOP}`, or `stages: promote sync`"),
+        (
+            {"image": f"{SHOP}@sha256:{'a' * 64}", "stages": "promote sync"},
+            "add the tag, or set `pin: digest`",
+        ),
         ({"stages": "publish"}, "the stage `publish` needs the stage `build`"),
         ({"stages": "verify"}, "`kustomizations` is for the stage `promote`"),
         ({"tags": "latest"}, "never moves"),
@@ -125,6 +131,47 @@ def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
         make_plan(everything(**given), context_of())
 
     assert said in _problems(caught)
+
+
+def test_an_image_that_exists_is_promoted_without_a_checkout() -> None:
+    """
+    A rollback needs neither the source nor a build, and says whose image it is by its own label.
+    """
+    context = context_of(commit=None)
+
+    plan = make_plan(everything(stages="promote sync", image=f"{SHOP}:v1.2.3"), context)
+
+    assert str(plan.image) == f"{SHOP}:v1.2.3"
+    assert plan.promote is not None
+    assert plan.promote.subject == "Promote shop to v1.2.3"
+    assert plan.promote.source is None
+
+
+def test_an_image_without_a_tag_is_called_by_its_digest() -> None:
+    """
+    The commit's first line names what was promoted, whichever way it is named.
+    """
+    image = f"{SHOP}@sha256:{'a' * 64}"
+
+    plan = plan_of(stages="promote sync", image=image, pin="digest")
+
+    assert plan.promote is not None
+    assert plan.promote.subject == f"Promote shop to sha256:{'a' * 64}"
+
+
+def test_a_dry_run_plans_no_write() -> None:
+    """
+    Registry and Argo CD are asked beforehand, and neither is written to nor waited for.
+    """
+    plan = plan_of(dry_run="true")
+
+    assert plan.publish is None
+    assert plan.sync is None
+    assert plan.build is not None
+    assert plan.promote is not None
+    assert plan.promote.dry_run
+    assert plan.preflight is not None
+    assert plan.preflight.applications
 
 
 def test_all_contradictions_are_named_at_once() -> None:

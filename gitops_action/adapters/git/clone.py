@@ -96,7 +96,7 @@ class GitOpsClone:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
         return self._trees.names(head, folder)
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
+    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
         """Map the path of every file and link to its mode as git writes it, such as `100644`."""
         return {path: mode for path, (mode, _) in self._files(head).items()}
 
