@@ -28,7 +28,7 @@ RUN python3 -m compileall -q /usr/local/lib/python3.13/dist-packages/gitops_acti
 FROM ${DEBIAN}
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates docker-cli git python3 \
+    && apt-get install --yes --no-install-recommends ca-certificates docker-cli git openssh-client python3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=programs /usr/local/go /usr/local/go
 COPY --from=programs /programs/ko /programs/crane /programs/kustomize /usr/local/bin/

@@ -20,8 +20,8 @@ PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssl
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip openssl
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssh-client openssh-server openssl
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip ssh sshd openssl
 
 .PHONY: help
 help: ## Show the commands

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
+from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import (
     ApplicationName,
@@ -35,6 +36,7 @@ _BOOLEANS = {
 }
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
+_NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
 _BUILDERS = ("auto", "docker", "ko")
 _PROOFS = {"when-possible": False, "required": True}
 
@@ -92,13 +94,6 @@ rendered_proof = _one_of(_PROOFS)
 on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
 argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
-
-
-def identity(raw: str) -> Identity:
-    found = re.fullmatch(r"([^<>\n]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>", raw)
-    if not found:
-        raise ValueError(f"must be `Name <mail@example.com>`, got {raw!r}")
-    return Identity(found[1], found[2])
 
 
 def duration(raw: str) -> timedelta:
@@ -182,3 +177,25 @@ def line(raw: str) -> str:
     if "\n" in raw or not raw:
         raise ValueError("must be one line of text")
     return raw
+
+
+def branch(raw: str) -> str:
+    """Parse a branch's name by the rules of `git check-ref-format`; empty stands for none."""
+    if raw and (_NOT_IN_BRANCHES.search(raw) or raw == "@" or raw.endswith((".", "/"))):
+        raise ValueError(f"must be the name of a branch such as `main`, got {raw!r}")
+    return raw
+
+
+def identity(raw: str) -> Identity:
+    match = re.fullmatch(r"([^<>\n]*\w[^<>\n]*?) <([^<>\s]+)>", raw)
+    if not match:
+        raise ValueError(f"must be as `Ada Lovelace <ada@example.com>`, got {raw!r}")
+    return Identity(match[1], match[2])
+
+
+def private_key(raw: str) -> Secret:
+    if raw and "PRIVATE KEY-----" not in raw:
+        raise ValueError(
+            "must be a private SSH key with all its lines, from `-----BEGIN` to `-----`"
+        )
+    return Secret(raw)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from gitops_action.inputs import Inputs, RunContext
 from gitops_action.model.image import ImageReference
+from gitops_action.model.secret import Secret
 
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
@@ -27,15 +28,36 @@ def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tupl
     """The URL of the GitOps repository, and of its commits' pages where they are known."""
     given = inputs.gitops_repository or context.repository
     if re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", given):
-        return f"{context.server_url}/{given}.git", f"{context.server_url}/{given}/commit/"
-    parts = urlsplit(given)
-    if given and (
-        parts.scheme not in {"http", "https", "file"} or parts.username or parts.password
+        page = f"{context.server_url}/{given}/commit/"
+        if inputs.gitops_ssh_key:
+            return f"ssh://git@{urlsplit(context.server_url).hostname}/{given}.git", page
+        return f"{context.server_url}/{given}.git", page
+    # `git@host:path`, as git and GitHub's pages write it.
+    short = re.fullmatch(r"([A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+):(?!//)/?(.+)", given)
+    url = f"ssh://{short[1]}/{short[2]}" if short else given
+    parts = urlsplit(url)
+    if url and (
+        parts.scheme not in {"http", "https", "file", "ssh"}
+        or parts.password
+        or (parts.username and parts.scheme != "ssh")
     ):
         problems.append(
-            "`gitops-repository` must be `owner/name` or a URL (http, https) without credentials"
+            "`gitops-repository` must be `owner/name` or a URL (http, https, ssh) without "
+            "credentials"
         )
-    return given, ""
+    elif (parts.scheme == "ssh") != bool(inputs.gitops_ssh_key):
+        problems.append(
+            "`gitops-ssh-key` is empty, and the SSH address in `gitops-repository` needs it"
+            if parts.scheme == "ssh"
+            else "`gitops-ssh-key` is for an SSH address in `gitops-repository`"
+        )
+    return url, ""
+
+
+def gitops_token(inputs: Inputs, context: RunContext, url: str) -> Secret:
+    """The token for the GitOps repository; the workflow's own goes to its own server only."""
+    own = urlsplit(url).netloc == urlsplit(context.server_url).netloc
+    return inputs.gitops_token or (inputs.github_token if own else Secret())
 
 
 def source_url(context: RunContext) -> str:

@@ -20,11 +20,12 @@ _USERS = {
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
-        *("gitops-repository", "gitops-branch", "gitops-token", "allow-downgrade", "commit-author"),
+        *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
+        *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
     ),
     Stage.SYNC: (
         *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
-        *("argocd-unblock", "argocd-insecure", "wait-timeout"),
+        *("argocd-unblock", "argocd-insecure", "wait-timeout", "on-failed-rollout"),
     ),
 }
 _ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
@@ -93,6 +94,8 @@ def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
         for name in names
         if name in inputs.given and inputs.builder not in {"auto", builder}
     ]
+    if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
+        problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")

@@ -82,8 +82,19 @@ def test_values_are_parsed_into_types() -> None:
         ("working-directory", "/etc", "inside the repository"),
         ("ca-certificates", "/etc/ssl/cert.pem", "PEM"),
         ("commit-message", "one\ntwo", "one line"),
-        ("commit-author", "robo@example.com", "`Name <mail@example.com>`"),
         ("on-failed-rollout", "always", "`keep`, `revert`"),
+        ("commit-author", "ada@example.com", "`Ada Lovelace <ada@example.com>`"),
+        ("commit-author", "... <ada@example.com>", "`Ada Lovelace <ada@example.com>`"),
+        ("commit-author", "Ada\nLovelace <ada@example.com>", "`Ada Lovelace <ada@example.com>`"),
+        ("signing-key", "ssh-ed25519 AAAA", "a private SSH key"),
+        ("gitops-ssh-key", "~/.ssh/id_ed25519", "a private SSH key"),
+        *[
+            ("gitops-branch", name, "the name of a branch such as `main`")
+            for name in (
+                *("release 1", "a..b", "-f", "/a", "a/", "a//b", "a.lock", "a/.b", "a.", "@"),
+                *("a@{b", "a~1", "a^", "a:b", "a?", "*", "a[b", "a\\b", "a\x7f", "a\nb", "..", "."),
+            )
+        ],
         ("go-test-flags", "-run 'open", "quotation"),
         ("go-test-flags", "-exec=/bin/sh", "`-exec`"),
         ("go-packages", "-toolexec=x", "packages"),
@@ -99,6 +110,26 @@ def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, 
 
     assert f"`{name}`" in caught.value.message
     assert said in caught.value.message
+
+
+def test_the_author_of_the_commit_can_be_chosen() -> None:
+    """
+    A name may be written as in any language.
+    """
+    inputs = inputs_of(commit_author="Zoë O'Hara (bot) <zoe+bot@example.com>")
+
+    assert inputs.commit_author == Identity("Zoë O'Hara (bot)", "zoe+bot@example.com")
+    assert inputs_of().commit_author == GITHUB_ACTIONS
+
+
+@pytest.mark.parametrize(
+    "name", ["", "main", "release/1.0", "a-b_c", "feature/#12-ü", "x@y", "$(x)"]
+)
+def test_a_branch_has_the_names_that_git_allows(name: str) -> None:
+    """
+    What git takes for a branch is no typo.
+    """
+    assert inputs_of(gitops_branch=name).gitops_branch == name
 
 
 def test_every_problem_is_named_at_once() -> None:

@@ -7,7 +7,7 @@ import pytest
 from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
-from gitops_action.plan import make_plan, registry_credentials
+from gitops_action.plan import gitops_token, make_plan, registry_credentials
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
 
 SHOP = "ghcr.io/acme/shop"
@@ -16,6 +16,9 @@ ALL = tuple(Stage)
 
 def _problems(error: pytest.ExceptionInfo[InputError]) -> str:
     return error.value.message
+
+
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
 
 
 def test_five_inputs_plan_five_stages() -> None:
@@ -106,6 +109,14 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
         ({"tags": "sha, a+b"}, "'a_b' would do"),
         ({"gitops_repository": "https://u:p@h/x.git"}, "without credentials"),
         ({"gitops_repository": "acme/gitops"}, "`gitops-branch` is needed"),
+        ({"gitops_repository": "ext::sh -c id"}, "`gitops-repository` must be"),
+        ({"gitops_repository": "ssh://git:p@h/x.git"}, "without credentials"),
+        ({"gitops_repository": "git@h:x.git"}, "`gitops-ssh-key` is empty, and the SSH address"),
+        (
+            {"gitops_repository": "https://h/x.git", "gitops_ssh_key": KEY},
+            "`gitops-ssh-key` is for an SSH address",
+        ),
+        ({"gitops_known_hosts": "h ssh-ed25519 A"}, "`gitops-known-hosts` is for `gitops-ssh-key`"),
         ({"registry_username": "me"}, "`registry-password` is empty"),
         ({"registry_password": "x"}, "`registry-username` is empty"),
         ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
@@ -214,6 +225,36 @@ def test_another_repository_has_its_own_url_and_branch() -> None:
     assert by_name.commit_page == "https://github.com/acme/gitops/commit/"
     assert by_url.gitops_url == "https://git.example.com/x.git"
     assert by_url.commit_page == ""
+
+
+@pytest.mark.parametrize(
+    ("repository", "url"),
+    [
+        ("acme/gitops", "ssh://git@github.com/acme/gitops.git"),
+        ("git@git.example.com:acme/gitops.git", "ssh://git@git.example.com/acme/gitops.git"),
+        ("ssh://git@git.example.com:2222/x.git", "ssh://git@git.example.com:2222/x.git"),
+    ],
+)
+def test_a_deploy_key_means_ssh(repository: str, url: str) -> None:
+    """
+    With an SSH key the repository is reached by SSH, however it is named.
+    """
+    plan = plan_of(gitops_repository=repository, gitops_branch="live", gitops_ssh_key=KEY)
+
+    assert plan.gitops_url == url
+
+
+def test_the_workflow_token_goes_to_its_own_server_only() -> None:
+    """
+    GITHUB_TOKEN is never sent to another git server; a token of its own is.
+    """
+    own = "https://github.com/acme/gitops.git"
+    other = "https://github.com.example.com/acme/gitops.git"
+
+    assert everything().github_token
+    assert gitops_token(everything(), context_of(), own) == everything().github_token
+    assert gitops_token(everything(), context_of(), other) == Secret()
+    assert gitops_token(everything(gitops_token="x"), context_of(), other) == Secret("x")
 
 
 def test_the_workflow_token_opens_only_githubs_registry() -> None:

@@ -9,12 +9,15 @@ from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.blobs import Blobs
 from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.adapters.git.commit import make_commit
 from gitops_action.adapters.git.history import History
+from gitops_action.adapters.git.keys import write_key
 from gitops_action.adapters.git.rejection import explain_rejection, is_lost_race, is_unanswered
 from gitops_action.adapters.git.server import Server
 from gitops_action.adapters.git.trees import Trees
 from gitops_action.errors import ActionError, CancelledError, GitOpsError, GitOpsUnavailableError
 from gitops_action.model.change import Change
+from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 
 # Seconds between questions about a push that got no answer.
@@ -28,8 +31,11 @@ class GitOpsClone:
     second of a cancellation. One thread at a time.
     """
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, *, signing_key: Secret | None = None) -> None:
         self._git = git
+        self._signing_key = (
+            write_key(git.directory, "signing-key", signing_key) if signing_key else None
+        )
         self._url = git.url
         self._place = git.directory / "clone"
         self._server = Server(git)
@@ -43,9 +49,11 @@ class GitOpsClone:
         """Fetch the branch's newest commit, without its files."""
         ref = f"refs/remotes/origin/{branch}"
         if self._heads:
+            # After a lost race it is the blobs which others wrote that are read next.
+            blobs = ("--no-filter",) if branch in self._heads else ()
             answer = self._network(
                 *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
-                *("origin", f"+refs/heads/{branch}:{ref}"),
+                *(*blobs, "origin", f"+refs/heads/{branch}:{ref}"),
             )
         else:
             shutil.rmtree(self._place, ignore_errors=True)
@@ -72,19 +80,14 @@ class GitOpsClone:
         blob = self._trees.blob(head, path)
         if blob is None:
             return None
-        # The clone has no files: git fetches this one.
-        answer = self._network("cat-file", "blob", blob)
-        self._server.require(answer)
-        return answer.stdout
+        return self._read(blob)
 
     def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
         """Find the first symbolic link on the way to `path`, itself included, and what it says."""
         found = self._trees.link(head, path)
         if found is None:
             return None
-        answer = self._network("cat-file", "blob", found[1])
-        self._server.require(answer)
-        return found[0], os.fsdecode(answer.stdout)
+        return found[0], os.fsdecode(self._read(found[1]))
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
@@ -98,8 +101,7 @@ class GitOpsClone:
         """Read files that are there; of a symbolic link what is written in it."""
         files = self._files(head)
         shas = {path: files[path][1] for path in paths}
-        blobs, answer = self._blobs.read(set(shas.values()))
-        self._server.require(answer)
+        blobs = self._read_all(set(shas.values()))
         return {path: blobs[sha] for path, sha in shas.items()}
 
     def land(self, change: Change, branch: str) -> CommitSha | None:
@@ -108,24 +110,14 @@ class GitOpsClone:
         return commit if self.push(commit, change.parent, branch) else None
 
     def commit(self, change: Change) -> CommitSha:
-        """Make a commit that is on no branch yet."""
-        tree = self._trees.changed(f"{change.parent}^{{tree}}", change.files)
-        identity = {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (
-                ("NAME", change.author.name),
-                ("EMAIL", change.author.email),
-            )
-        }
-        answer = self._git.run(
-            *("commit-tree", "-p", str(change.parent), "-F", "-", tree),
-            cwd=self._place,
-            stdin=change.message.encode(),
-            env=identity,
+        """Make a commit that is on no branch yet, signed where there is a key."""
+        return make_commit(
+            self._git,
+            self._place,
+            tree=self._trees.changed(str(change.parent), change.files),
+            change=change,
+            signing_key=self._signing_key,
         )
-        self._server.require(answer)
-        return CommitSha(answer.text)
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
@@ -193,6 +185,15 @@ class GitOpsClone:
     def default_branch(self) -> str:
         """Ask the server for the branch that `HEAD` stands for."""
         return self._server.default_branch()
+
+    def _read(self, blob: str) -> bytes:
+        return self._read_all({blob})[blob]
+
+    def _read_all(self, shas: Collection[str]) -> Mapping[str, bytes]:
+        blobs, answer = self._blobs.read(shas)
+        if answer:
+            self._server.require(answer)
+        return blobs
 
     def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
         if self._listed is None or self._listed[0] != head:

@@ -75,7 +75,8 @@ class Answer:
 class Git:
     """Runs git in `directory`; the token reaches only commands that talk to `url`.
 
-    `env` is what git may know of our environment: PATH, proxies, certificates.
+    `env` is what git may know of our environment: PATH, proxies, certificates. `ssh` is the
+    command that connects to an SSH address, empty where there is none.
     """
 
     def __init__(  # noqa: PLR0913  each is a different thing that a child may know
@@ -86,6 +87,7 @@ class Git:
         env: Mapping[str, str],
         url: str = "",
         token: Secret | None = None,
+        ssh: str = "",
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
@@ -93,7 +95,10 @@ class Git:
         self._cancellation = cancellation
         self._token = token or Secret()
         self.url = url
-        inherited = {k: v for k, v in env.items() if k in _KEPT or not k.startswith("GIT_")}
+        inherited = {
+            k: v for k, v in env.items() if k in _KEPT or not k.startswith(("GIT_", "SSH_"))
+        }
+        self._ssh = ssh
         self._env = {
             **inherited,
             "HOME": str(directory),
@@ -178,8 +183,12 @@ class Git:
         configuration = {"GIT_CONFIG_COUNT": str(len(settings))}
         for number, (key, value) in enumerate(settings):
             configuration |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        protocols = _NETWORK_PROTOCOLS if network else _NO_PROTOCOLS
-        return {**configuration, "GIT_ALLOW_PROTOCOL": protocols}
+        if not network:
+            return {**configuration, "GIT_ALLOW_PROTOCOL": _NO_PROTOCOLS}
+        if not self._ssh:
+            return {**configuration, "GIT_ALLOW_PROTOCOL": _NETWORK_PROTOCOLS}
+        ssh = {"GIT_SSH_COMMAND": self._ssh, "GIT_SSH_VARIANT": "ssh"}
+        return {**configuration, **ssh, "GIT_ALLOW_PROTOCOL": f"{_NETWORK_PROTOCOLS}:ssh"}
 
     @property
     def _basic(self) -> str:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
 
-_FIRST_DELAY_SECONDS = 0.2
-_LONGEST_DELAY_SECONDS = 5.0
+_SHORTEST_ATTEMPT_SECONDS = 0.2
+_LONGEST_DELAY_SECONDS = 20.0
+_GROWTH = 4
 
 
 class GitOpsRepository(Snapshot, Protocol):
@@ -74,6 +75,7 @@ def land(  # noqa: PLR0913  the collaborators of a stage are named one by one
     deadline = clock.monotonic() + request.deadline_seconds
     attempts = 0
     while True:
+        started = clock.monotonic()
         try:
             head = repository.head(request.branch)
             result = _attempt(request, intent, head, repository, renderer)
@@ -87,9 +89,13 @@ def land(  # noqa: PLR0913  the collaborators of a stage are named one by one
         except GitOpsUnavailableError as error:
             failure, why = error, f"{error.message} Trying again."
         attempts += 1
-        delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)
-        if clock.monotonic() + delay > deadline:
+        # Full jitter, measured in attempts: they take longer where the server is slow or many are
+        # at it, and a wait that is short beside an attempt only makes more of them lose.
+        unit = max(_SHORTEST_ATTEMPT_SECONDS, clock.monotonic() - started)
+        left = deadline - clock.monotonic() - unit
+        if left < unit:
             raise failure
+        delay = chance() * min(_LONGEST_DELAY_SECONDS, unit * _GROWTH**attempts, left)
         log.say(why)
         clock.sleep(delay)
 
