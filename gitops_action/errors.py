@@ -212,6 +212,12 @@ class DegradedError(ActionError):
     code = "degraded"
 
 
+class ReportedError(ActionError):
+    """Who watches the cluster reports on GitHub that the commit could not be deployed."""
+
+    code = "reported-failed"
+
+
 class RolledBackError(ActionError):
     """Another image has replaced ours in the GitOps repository, and it is not a newer one."""
 

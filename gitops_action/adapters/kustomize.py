@@ -22,7 +22,8 @@ _REMEMBERED = 64
 # A proxy that is not there: what is not git's goes through it. Loopback addresses need no proxy.
 _NOWHERE = "http://127.0.0.1:1"
 
-_RESTRICTED = "security; file "
+# The second is said of a kustomization that is a symbolic link out of its folder, too.
+_RESTRICTED = ("security; file ", "unable to find one of")
 _REMOTE = "it reads {0} from elsewhere, and nothing is fetched here"
 # What Kustomize says where we, and not the kustomization, are in the way.
 _HERE = (
@@ -89,7 +90,7 @@ class Kustomize:
         self, program: str, tree: Path, folder: PurePosixPath, outside: Sequence[str]
     ) -> Rendering:
         rendering = self._run(program, tree, folder, "LoadRestrictionsRootOnly")
-        if _RESTRICTED not in rendering.failure:
+        if not any(words in rendering.failure for words in _RESTRICTED):
             return _told(rendering, tree)
         if outside:
             return _unable(f"it reads {', '.join(outside)} from outside the repository")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 IMAGE_FIELDS = ("name", "newName", "newTag", "digest", "tagSuffix")
+_KIND = ("apiVersion", "kind")
 _FLUX = "kustomize.toolkit.fluxcd.io"
 _READ = frozenset(
     {
@@ -114,7 +115,7 @@ def parse(text: str) -> Document:
 
 def _fields(mapping: Mapping) -> dict[str, Field]:
     """Name the fields as Kustomize does, which compares keys without regard to case."""
-    known = {name.lower(): name for name in (*IMAGE_FIELDS, "images", "imageTags", "apiVersion")}
+    known = {name.lower(): name for name in (*IMAGE_FIELDS, "images", "imageTags", *_KIND)}
     named: dict[str, Field] = {}
     for key, value in mapping.pairs:
         if not isinstance(key, Scalar):

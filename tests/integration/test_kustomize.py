@@ -271,6 +271,30 @@ def test_links_stay_inside(place: Place) -> None:
     assert "no such file" in proof.unproved[0]
 
 
+def test_a_linked_kustomization_is_rendered_where_the_link_is(place: Place) -> None:
+    """
+    Kustomize reads the files beside the link; across folders it needs to be let loose for that.
+    """
+    files = {
+        "shared/shop.yaml": f"resources: [pod.yaml]\n{SHOP}",
+        "shared/kustomization.yaml": "shop.yaml",
+        "shared/pod.yaml": POD.replace("name: shop", "name: shared", 1),
+        "dev/kustomization.yaml": "../shared/shop.yaml",
+        "dev/pod.yaml": POD.replace("name: shop", "name: dev", 1),
+    }
+    modes = {"shared/kustomization.yaml": "120000", "dev/kustomization.yaml": "120000"}
+
+    proof = place.prove(files, "shared", "dev", modes=modes)
+
+    assert [line for line in proof.diff.splitlines() if line.startswith("---")] == [
+        "--- a/shared Pod/shared",
+        "--- a/dev Pod/dev",
+    ]
+    (notice,) = proof.notices
+    assert notice.startswith("dev reads files outside its own folder")
+    assert proof.unproved == ()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

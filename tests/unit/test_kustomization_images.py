@@ -213,6 +213,18 @@ def test_refuses_an_entry_without_a_name() -> None:
         set_image("images:\n- newName: ghcr.io/acme/shop\n", image=image())
 
 
+@pytest.mark.parametrize("new_name", ["mirror/shop:v0", "r.io:5000/shop@sha256:0"])
+def test_refuses_a_new_name_with_a_tag(new_name: str) -> None:
+    """
+    The cluster would be asked for an image with two tags, and could not pull it.
+    """
+    with pytest.raises(KustomizationError, match="behind the old one") as caught:
+        set_image(f'{ENTRY}  newName: "{new_name}"\n', image=image())
+
+    assert caught.value.location
+    assert caught.value.location.line == 3
+
+
 def test_reads_what_stands_behind_an_alias() -> None:
     """
     An entry that is not edited may share its values.
@@ -289,3 +301,15 @@ def test_does_not_warn_of_what_is_harmless(text: str) -> None:
     `images` comes after the patches: one that names our image does no harm.
     """
     assert set_image(ENTRY + text, image=image()).warnings == ()
+
+
+def test_an_error_names_some_entries_of_many() -> None:
+    """
+    A message stays readable, however long the list is.
+    """
+    entries = "".join(f"- name: a{number}\n" for number in range(100))
+
+    with pytest.raises(EntryError) as caught:
+        set_image("images:\n" + entries, image=image())
+
+    assert "a19 on line 21; 80 more." in caught.value.message

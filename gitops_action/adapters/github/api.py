@@ -63,7 +63,8 @@ class GitHubApi:
     may wait for GitHub to be well again, or for a rate limit to end.
 
     Methods raise GitOpsAccessError where the token lacks a right (`permission` names it as the
-    workflow's `permissions` do), GitOpsError where GitHub cannot answer now, and CancelledError.
+    workflow's `permissions` do), GitOpsUnavailableError where GitHub cannot answer now, GitOpsError
+    where it will not, and CancelledError.
     """
 
     def __init__(  # noqa: PLR0913  where, as whom, and by what means
@@ -112,13 +113,17 @@ class GitHubApi:
         value = self._value(self._send("POST", self._url(path), json=json), permission)
         return value if isinstance(value, dict) else {}
 
-    def query(self, document: str, variables: Mapping[str, object], *, permission: str) -> Data:
-        """Ask GraphQL; `$owner` and `$name` are filled in."""
-        return self._ask(document, variables, permission, once=False)
+    def ask(self, document: str, variables: Mapping[str, object], *, permission: str) -> Data:
+        """Ask GraphQL, or change by it what may be changed twice; fills in `$owner` and `$name`."""
+        return self._execute(document, variables, permission, once=False)
 
-    def mutate(self, document: str, variables: Mapping[str, object], *, permission: str) -> Data:
+    def change(self, document: str, variables: Mapping[str, object], *, permission: str) -> Data:
         """Change something by GraphQL; raises UnansweredError too."""
-        return self._ask(document, variables, permission, once=True)
+        return self._execute(document, variables, permission, once=True)
+
+    def patience(self) -> Patience:
+        """The waits of one question."""
+        return Patience(self._cancellation, self._patience_seconds)
 
     def refused(self, data: Data, permission: str) -> ActionError:
         """What the problems of an answer mean."""
@@ -126,7 +131,7 @@ class GitHubApi:
             [(one.kind, one.message) for one in data.problems], self.repository, permission
         )
 
-    def _ask(
+    def _execute(
         self, document: str, variables: Mapping[str, object], permission: str, *, once: bool
     ) -> Data:
         owner, _, name = self.repository.partition("/")
@@ -158,7 +163,7 @@ class GitHubApi:
         json: object = None,
         once: bool = False,
     ) -> Response:
-        patience = Patience(self._cancellation, self._patience_seconds)
+        patience = self.patience()
         while True:
             try:
                 answer = self._http.request(

@@ -107,6 +107,7 @@ class _Attempt:
     result: PromoteResult
     edits: tuple[FileEdit, ...]
     notices: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def _attempt(
@@ -131,14 +132,14 @@ def _attempt(
     files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
     if not files or request.dry_run:
         ending = Ending.PLANNED if files else Ending.UNCHANGED
-        return _Attempt(_result(edits, head, ending, proof), edits, notices)
+        return _Attempt(_result(edits, head, ending, proof), edits, notices, proof.warnings)
     change = Change(
         parent=head, files=files, message=intent.message(judgement), author=request.author
     )
     commit = repository.land(change, request.branch)
     if commit is None:
         return None
-    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices)
+    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices, proof.warnings)
 
 
 def _downgrade(judgement: Judgement) -> tuple[str, ...]:
@@ -151,6 +152,8 @@ def _tell(attempt: _Attempt, log: Log) -> None:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
         for warning in file.edit.warnings:
             log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
+    for warning in attempt.warnings:
+        log.annotate(Annotation(Level.WARNING, warning))
     for notice in attempt.notices:
         log.annotate(Annotation(Level.NOTICE, notice))
 

@@ -1,0 +1,155 @@
+"""What ends well: Argo CD has the commit deployed, and the wait says so soon after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_action.errors import ArgoCDTLSError
+from tests.systems.processes import free_port
+from tests.systems.rollout import PATH, SERVICE, deployed, kustomization
+
+if TYPE_CHECKING:
+    from tests.argocd.conftest import Deploy, Wait
+    from tests.systems.argocd import Installation
+    from tests.systems.processes import Processes
+    from tests.systems.rollout import Rollout
+    from tests.systems.waiting import Waiting
+
+# One poll, one confirming document, and what a busy machine needs to answer them.
+SOON = 3.0
+
+
+def lag(one: Rollout, waiting: Waiting, sha: str) -> float:
+    """Seconds between the truth and the verdict."""
+    return waiting.ended - one.final_since(deployed(sha), waiting.ended)
+
+
+def test_a_new_tag_is_healthy(deploy: Deploy, wait: Wait) -> None:
+    """
+    A promotion is reported deployed when it is, and not before.
+    """
+    one, controller = deploy()
+    controller.seconds = 2.0
+
+    sha = one.bump("v1")
+    waiting = wait(sha, one)
+
+    (result,) = waiting.result().applications
+    assert (result.revision, result.sync, result.health) == (sha, "Synced", "Healthy")
+    assert result.reason == f"Synced and Healthy at {sha[:7]}"
+    assert lag(one, waiting, sha) <= SOON
+
+
+def test_a_commit_outside_the_path_is_deployed_without_an_operation(
+    deploy: Deploy, wait: Wait
+) -> None:
+    """
+    A commit that changes none of the Application's manifests is deployed once Argo CD saw it.
+    """
+    one, _ = deploy()
+    before = one.document["status"]["operationState"]
+
+    sha = one.push({"README.md": "Nothing that Argo CD reads.\n"})
+    waiting = wait(sha, one)
+
+    (result,) = waiting.result().applications
+    assert (result.revision, result.health) == (sha, "Healthy")
+    assert one.document["status"]["operationState"] == before
+    assert lag(one, waiting, sha) <= SOON
+
+
+def test_a_newer_commit_overtakes(deploy: Deploy, wait: Wait) -> None:
+    """
+    Where Argo CD goes straight to a newer commit, ours counts as deployed with it.
+    """
+    one, controller = deploy()
+    controller.seconds = 1.0
+
+    sha = one.bump("v1")
+    newer = one.push({f"{PATH}/service.yaml": SERVICE.replace("port: 80", "port: 81")})
+    waiting = wait(sha, one)
+
+    (result,) = waiting.result().applications
+    assert result.revision == newer
+    assert result.reason.endswith(f"which contains {sha[:7]}")
+    assert lag(one, waiting, newer) <= SOON
+
+
+def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait) -> None:
+    """
+    A kustomization that does not build is named while it lasts, and waited out while it may mend.
+    """
+    one, _ = deploy()
+
+    # Unquoted, the tag is a number, which Kustomize refuses.
+    sha = one.push({f"{PATH}/kustomization.yaml": kustomization("2222222").replace('"', "")})
+    waiting = wait(sha, one)
+    waiting.await_line("ComparisonError")
+    fixed = one.bump("v2")
+
+    (result,) = waiting.result().applications
+    assert result.revision == fixed
+    assert lag(one, waiting, fixed) <= SOON
+
+
+def test_three_applications_are_waited_for_at_once(deploy: Deploy, wait: Wait) -> None:
+    """
+    The step goes on when the last of them is healthy, and says so of each.
+    """
+    first, controller = deploy()
+    second, _ = deploy(beside=first)
+    third, slowest = deploy(beside=first)
+    controller.seconds, slowest.seconds = 1.0, 4.0
+
+    sha = first.bump("v1")
+    waiting = wait(sha, first, second, third)
+
+    results = waiting.result().applications
+    assert [str(one.name) for one in results] == [first.name, second.name, third.name]
+    assert {(one.revision, one.sync, one.health) for one in results} == {(sha, "Synced", "Healthy")}
+    assert lag(third, waiting, sha) <= SOON
+
+
+def test_an_api_server_that_restarts_is_waited_for(
+    deploy: Deploy, wait: Wait, installation: Installation, processes: Processes
+) -> None:
+    """
+    An update of Argo CD itself, in the middle of a rollout, fails no job.
+    """
+    one, controller = deploy()
+    controller.seconds = 8.0
+    port = free_port()
+    server = installation.start_server(processes, port)
+
+    sha = one.bump("v1")
+    waiting = wait(sha, one, server=server)
+    waiting.await_line("Progressing")
+    processes.stop(f"{installation.namespace}-server")
+    waiting.await_line("does not answer")
+    installation.start_server(processes, port)
+
+    (result,) = waiting.result().applications
+    assert (result.revision, result.health) == (sha, "Healthy")
+    assert lag(one, waiting, sha) <= SOON
+
+
+def test_tls_with_a_certificate_of_its_own(
+    deploy: Deploy, wait: Wait, installation: Installation, processes: Processes
+) -> None:
+    """
+    A certificate of the company's own is trusted where it is given, and refused where it is not.
+    """
+    one, _ = deploy()
+    server = installation.start_server(processes, free_port(), tls=True)
+
+    sha = one.bump("v1")
+    stranger = wait(sha, one, server=server)
+    friend = wait(sha, one, server=server, ca_file=Path(installation.folder, "argocd.pem"))
+
+    assert isinstance(stranger.failure(), ArgoCDTLSError)
+    assert "ca-certificates" in stranger.failure().hint
+    assert stranger.ended - stranger.begun < SOON
+    (result,) = friend.result().applications
+    assert result.revision == sha
+    assert lag(one, friend, sha) <= SOON

@@ -1,0 +1,127 @@
+"""The action's own wait on a real Argo CD, in a thread beside the test that acts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from gitops_action.adapters.argocd import ArgoCD
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.git import Git, GitOpsClone
+from gitops_action.adapters.http import Http
+from gitops_action.errors import ActionError
+from gitops_action.model.secret import Secret
+from gitops_action.model.source import CommitSha
+from gitops_action.stages.sync import (
+    ApplicationName,
+    Promoted,
+    SyncRequest,
+    SyncResult,
+    WaitFor,
+    sync,
+)
+from tests.fakes.waiting import LineLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.systems.rollout import Rollout
+
+_PATIENCE_SECONDS = 300.0
+
+
+class Waiting:
+    """A wait for one commit in all of `rollouts`, which share a repository; begins at once."""
+
+    def __init__(  # noqa: PLR0913  a wait has this many sides
+        self,
+        commit: str,
+        *rollouts: Rollout,
+        folder: Path,
+        server: str = "",
+        token: str = "",
+        ca_file: Path | None = None,
+        timeout_seconds: float = 60.0,
+        wait_for: WaitFor = WaitFor.HEALTHY,
+    ) -> None:
+        first = rollouts[0]
+        self.log = LineLog()
+        self.begun = time.monotonic()
+        self.ended = 0.0
+        self._outcome: SyncResult | ActionError | None = None
+        self._http = Http(Cancellation(), ca_file=ca_file)
+        self._argocd = ArgoCD(
+            self._http,
+            server or first.installation.url,
+            Secret(token or first.installation.tokens["ci"]),
+        )
+        folder.mkdir()
+        self._ancestry = GitOpsClone(
+            Git(
+                url=first.url,
+                token=Secret(first.git.token),
+                directory=folder,
+                cancellation=Cancellation(),
+                env=first.git.environment(),
+            )
+        )
+        self._request = SyncRequest(
+            applications=tuple(ApplicationName(one.name) for one in rollouts),
+            gitops_url=first.url,
+            wait_for=wait_for,
+            timeout_seconds=timeout_seconds,
+            settle_seconds=0.0,
+        )
+        self._thread = threading.Thread(target=self._wait, args=(CommitSha(commit),))
+        self._thread.start()
+
+    def _wait(self, commit: CommitSha) -> None:
+        try:
+            # As the pipeline does, which has a clone when it promoted.
+            self._ancestry.head("main")
+            self._outcome = sync(
+                self._request,
+                Promoted(commit=commit),
+                argocd=self._argocd,
+                ancestry=self._ancestry,
+                clock=Cancellation(),
+                log=self.log,
+            )
+        except ActionError as error:
+            self._outcome = error
+        finally:
+            self.ended = time.monotonic()
+            self._http.close()
+
+    @property
+    def over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def said(self, words: str) -> bool:
+        return any(words in line for line in self.log.lines)
+
+    def await_line(self, words: str, seconds: float = 30.0) -> None:
+        """Wait until the log says it."""
+        deadline = time.monotonic() + seconds
+        while not self.said(words):
+            assert not self.over, f"it ended: {self._outcome}; {self.log.lines}"
+            assert time.monotonic() < deadline, f"not said: {words}; {self.log.lines}"
+            time.sleep(0.02)
+
+    def result(self) -> SyncResult:
+        """The result of a wait that ends well."""
+        outcome = self._finished()
+        assert isinstance(outcome, SyncResult), f"{outcome}; {self.log.lines}"
+        return outcome
+
+    def failure(self) -> ActionError:
+        """The error of a wait that ends badly."""
+        outcome = self._finished()
+        assert isinstance(outcome, ActionError), f"{outcome}; {self.log.lines}"
+        return outcome
+
+    def _finished(self) -> SyncResult | ActionError:
+        self._thread.join(_PATIENCE_SECONDS)
+        assert self._outcome is not None, f"the wait hangs: {self.log.lines}"
+        return self._outcome
