@@ -245,6 +245,8 @@ def _systems(
                 private=verify,
                 env=place.env,
                 isolated=can_isolate(),
+                kept=_kept_caches(place.env),
+                modules_token=inputs.modules_token,
             ),
             docker=Docker(
                 processes,
@@ -299,6 +301,12 @@ def _gitops(
 
 def _in_image() -> bool:
     return os.geteuid() == 0 and VERIFY.is_dir()
+
+
+def _kept_caches(env: Mapping[str, str]) -> Path | None:
+    """Where `actions/cache` can find what the next job may need; nowhere outside a runner."""
+    temporary = env.get("RUNNER_TEMP")
+    return Path(temporary, "gitops-action") if temporary and _in_image() else None
 
 
 @contextmanager

@@ -37,6 +37,7 @@ _BOOLEANS = {
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
 _NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
+_ALL = 100
 _BUILDERS = ("auto", "docker", "ko")
 _PROOFS = {"when-possible": False, "required": True}
 
@@ -69,6 +70,20 @@ def go_test_flags(raw: str) -> tuple[str, ...]:
         if word.startswith("-") and name in _OUR_FLAGS:
             raise ValueError(f"must not hold `{name}`: it would replace how the tests are run")
     return found
+
+
+def variables(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if odd := [word for word in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word)]:
+        raise ValueError(f"must be names of variables such as `DATABASE_URL`, got {odd[0]!r}")
+    return found
+
+
+def percent(raw: str) -> float | None:
+    """Parse a percentage; None stands for none."""
+    if not re.fullmatch(r"(\d{1,3}(\.\d+)?)?", raw, re.ASCII) or float(raw or 0) > _ALL:
+        raise ValueError(f"must be a percentage such as `80` or `72.5`, got {raw!r}")
+    return float(raw) if raw else None
 
 
 def boolean(raw: str) -> bool:

@@ -6,6 +6,7 @@ means asking the server for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -36,6 +37,9 @@ _STRUCTURES = frozenset(
     }
 )
 _PATHS = frozenset({"path", "paths", "files", "env", "envs"})
+# What Go asks without a proxy, and IPv6 addresses: no proxy that is not there keeps Kustomize from
+# these.
+_LOOPBACK = re.compile(r"https?://(?:[^/?#]*@)?(?:localhost|127\.|\[)", re.IGNORECASE)
 
 
 class Snapshot(Tree, Protocol):
@@ -115,7 +119,7 @@ class _Gathering:
         if folder is None:
             return []
         return [
-            (_joined(folder, reference), reference, configured)
+            (_place(folder, reference), reference, configured)
             for reference, configured in _references(self._files[path])
         ]
 
@@ -164,6 +168,10 @@ class _Gathering:
                 seen.add(read)
                 waiting += self._below[read]
         return frozenset(PurePosixPath(path) for path, _ in seen)
+
+
+def _place(folder: str, reference: str) -> str | None:
+    return None if _LOOPBACK.match(reference) else _joined(folder, reference)
 
 
 def _references(content: bytes) -> Iterator[tuple[str, bool]]:

@@ -70,6 +70,11 @@ class Resource:
     requires_pruning: bool = False
     hook: bool = False
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells one resource of a cluster from another."""
+        return (self.group, self.kind, self.namespace, self.name)
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 
@@ -79,7 +84,7 @@ class Operation:
     """The last operation, running or done; while it waits for a retry `finished_at` is set too.
 
     Of several sources `revisions` has each one's, and `revision` is empty. `nonce` is ours where
-    we asked for the operation.
+    we asked for the operation. `touched` are the resources that it changed, or may have changed.
     """
 
     phase: str = ""
@@ -92,6 +97,7 @@ class Operation:
     retries: int = 0
     dry_run: bool = False
     failed: tuple[Resource, ...] = ()
+    touched: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

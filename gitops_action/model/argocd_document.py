@@ -131,6 +131,12 @@ def _operation(state: Mapping[str, object]) -> Operation | None:
             if _text(resource, "status") == "SyncFailed"
             or _text(resource, "hookPhase") in {"Failed", "Error"}
         ),
+        touched=tuple(
+            _resource(resource)
+            for resource in _items(result, "resources")
+            # As kubectl words it: `deployment.apps/shop unchanged`.
+            if not _text(resource, "message").endswith(" unchanged")
+        ),
     )
 
 

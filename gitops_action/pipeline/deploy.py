@@ -155,8 +155,7 @@ def _put_back(
             log=log,
         )
         if reverted.ending is Ending.PROMOTED:
-            changed = [file for file in promoted.edits if file.edit.changed]
-            olds = {before(file.path, file.edit.images[0]) for file in changed}
+            olds = {before(path, change) for path, change in promoted.changes}
             only = olds.pop() if len(olds) == 1 else None
             _sync(wait, _goal(reverted, only, None), systems, log)
         return reverted

@@ -85,7 +85,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     return Plan(
         stages=stages,
         image=image,
-        verify=VerifyRequest(module=module, packages=inputs.go_packages, flags=inputs.go_test_flags)
+        verify=VerifyRequest(
+            module=module,
+            packages=inputs.go_packages,
+            flags=inputs.go_test_flags,
+            variables=inputs.test_env,
+            coverage_minimum=inputs.coverage_minimum,
+        )
         if Stage.VERIFY in stages
         else None,
         build=BuildRequest(

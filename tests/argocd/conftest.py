@@ -41,7 +41,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 class Deploy(Protocol):
     def __call__(self, **options: Any) -> tuple[Rollout, DeploymentController]:  # noqa: ANN401
-        """Make an Application with tag `v0` deployed and healthy; `options` as of `rollout`."""
+        """Make an Application with tag `1.0.0` deployed and healthy; `options` as of `rollout`."""
 
 
 @pytest.fixture

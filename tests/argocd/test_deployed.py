@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_action.errors import ArgoCDTLSError
+from gitops_action.model.wait import SyncMode
 from tests.systems.processes import free_port
-from tests.systems.rollout import PATH, SERVICE, deployed, kustomization
+from tests.systems.rollout import PATH, REFUSED, SERVICE, deployed, is_retrying, kustomization
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -32,8 +33,8 @@ def test_a_new_tag_is_healthy(deploy: Deploy, wait: Wait) -> None:
     one, controller = deploy()
     controller.seconds = 2.0
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
 
     (result,) = waiting.result().applications
     assert (result.revision, result.sync, result.health) == (sha, "Synced", "Healthy")
@@ -59,21 +60,87 @@ def test_a_commit_outside_the_path_is_deployed_without_an_operation(
     assert lag(one, waiting, sha) <= SOON
 
 
-def test_a_newer_commit_overtakes(deploy: Deploy, wait: Wait) -> None:
+def test_a_newer_commit_that_keeps_our_image_overtakes(deploy: Deploy, wait: Wait) -> None:
     """
     Where Argo CD goes straight to a newer commit, ours counts as deployed with it.
     """
     one, controller = deploy()
     controller.seconds = 1.0
 
-    sha = one.bump("v1")
+    sha = one.bump("1.1.0")
     newer = one.push({f"{PATH}/service.yaml": SERVICE.replace("port: 80", "port: 81")})
-    waiting = wait(sha, one)
+    waiting = wait(sha, one, tag="1.1.0")
 
     (result,) = waiting.result().applications
     assert result.revision == newer
     assert result.reason.endswith(f"which contains {sha[:7]}")
     assert lag(one, waiting, newer) <= SOON
+
+
+def test_a_newer_image_supersedes(deploy: Deploy, wait: Wait) -> None:
+    """
+    A newer release went in on top of ours: the wait ends at once, well, and does not wait for it.
+    """
+    one, controller = deploy()
+    controller.seconds = 600
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
+    waiting.await_line("Progressing")
+    newer = one.bump("1.2.0")
+    one.refresh()
+    seen = one.await_that(lambda it: it["status"]["sync"]["revision"] == newer)
+
+    assert waiting.result().superseded
+    assert waiting.ended - seen <= SOON
+
+
+def test_a_manual_application_is_synced_on_demand(deploy: Deploy, wait: Wait) -> None:
+    """
+    With `argocd-sync: if-needed` the step does what nobody else does, once.
+    """
+    one, _ = deploy(sync_policy={})
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", mode=SyncMode.IF_NEEDED)
+
+    (result,) = waiting.result().applications
+    assert (result.revision, result.health) == (sha, "Healthy")
+    assert [line for line in waiting.log.lines if "asking Argo CD to sync" in line][1:] == []
+    assert lag(one, waiting, sha) <= SOON
+
+
+def test_an_older_commit_that_blocks_ours_is_ended_on_demand(deploy: Deploy, wait: Wait) -> None:
+    """
+    With `argocd-unblock: true` the fix goes in at once instead of after all retries.
+    """
+    one, _ = deploy()
+
+    one.push(REFUSED)
+    one.refresh()
+    one.await_that(is_retrying)
+    fix = one.push({f"{PATH}/service.yaml": SERVICE})
+    waiting = wait(fix, one, unblock=True)
+
+    (result,) = waiting.result().applications
+    assert (result.revision, result.health) == (fix, "Healthy")
+    assert waiting.said("ended the older operation")
+    assert waiting.ended - waiting.begun <= 4 * SOON
+    assert lag(one, waiting, fix) <= SOON
+
+
+def test_one_of_two_sources_is_ours(deploy: Deploy, wait: Wait) -> None:
+    """
+    An Application may take its manifests from more places than the one that was promoted.
+    """
+    one, _ = deploy(second_source=True)
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
+
+    (result,) = waiting.result().applications
+    assert (result.sync, result.health) == ("Synced", "Healthy")
+    assert lag(one, waiting, sha) <= SOON
 
 
 def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait) -> None:
@@ -86,7 +153,7 @@ def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait)
     sha = one.push({f"{PATH}/kustomization.yaml": kustomization("2222222").replace('"', "")})
     waiting = wait(sha, one)
     waiting.await_line("ComparisonError")
-    fixed = one.bump("v2")
+    fixed = one.bump("1.1.0")
 
     (result,) = waiting.result().applications
     assert result.revision == fixed
@@ -102,8 +169,8 @@ def test_three_applications_are_waited_for_at_once(deploy: Deploy, wait: Wait) -
     third, slowest = deploy(beside=first)
     controller.seconds, slowest.seconds = 1.0, 4.0
 
-    sha = first.bump("v1")
-    waiting = wait(sha, first, second, third)
+    sha = first.bump("1.1.0")
+    waiting = wait(sha, first, second, third, tag="1.1.0")
 
     results = waiting.result().applications
     assert [str(one.name) for one in results] == [first.name, second.name, third.name]
@@ -122,8 +189,8 @@ def test_an_api_server_that_restarts_is_waited_for(
     port = free_port()
     server = installation.start_server(processes, port)
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, server=server)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", server=server)
     waiting.await_line("Progressing")
     processes.stop(f"{installation.namespace}-server")
     waiting.await_line("does not answer")
@@ -143,9 +210,11 @@ def test_tls_with_a_certificate_of_its_own(
     one, _ = deploy()
     server = installation.start_server(processes, free_port(), tls=True)
 
-    sha = one.bump("v1")
-    stranger = wait(sha, one, server=server)
-    friend = wait(sha, one, server=server, ca_file=Path(installation.folder, "argocd.pem"))
+    sha = one.bump("1.1.0")
+    stranger = wait(sha, one, tag="1.1.0", server=server)
+    friend = wait(
+        sha, one, tag="1.1.0", server=server, ca_file=Path(installation.folder, "argocd.pem")
+    )
 
     assert isinstance(stranger.failure(), ArgoCDTLSError)
     assert "ca-certificates" in stranger.failure().hint

@@ -10,11 +10,22 @@ from gitops_action.errors import (
     ArgoCDLoginError,
     ComparisonError,
     DegradedError,
+    OtherImageError,
+    RolledBackError,
     SyncError,
     WaitTimeoutError,
 )
 from tests.systems.argocd import populate
-from tests.systems.rollout import AUTOMATED, PATH, SERVICE, deployed, kustomization
+from tests.systems.rollout import (
+    AUTOMATED,
+    IMAGE,
+    PATH,
+    REFUSED,
+    SERVICE,
+    is_retrying,
+    kustomization,
+    operation,
+)
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -23,17 +34,10 @@ if TYPE_CHECKING:
     from tests.systems.processes import Processes
 
 POLL, SOON = 1.0, 3.0
-# No port has this number: the API server refuses the Service, the Deployment is applied.
-REFUSED = {f"{PATH}/service.yaml": SERVICE.replace("port: 80", "port: 70000")}
 FEW_RETRIES: Document = {
     **AUTOMATED,
     "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 1}},
 }
-
-
-def operation(document: Document) -> Document:
-    """Its `status.operationState`, empty where it has none."""
-    return dict(document.get("status", {}).get("operationState") or {})
 
 
 def test_a_broken_kustomization_is_named(deploy: Deploy, wait: Wait) -> None:
@@ -78,7 +82,7 @@ def test_an_older_commit_that_blocks_ours_is_named(deploy: Deploy, wait: Wait) -
 
     broken = one.push(REFUSED)
     one.refresh()
-    one.await_that(lambda it: "retryCount" in operation(it))
+    one.await_that(is_retrying)
     fix = one.push({f"{PATH}/service.yaml": SERVICE})
     waiting = wait(fix, one, timeout_seconds=10)
 
@@ -108,10 +112,10 @@ def test_a_rollout_that_degrades_fails(deploy: Deploy, wait: Wait) -> None:
     A Deployment past its progress deadline ends the wait, and is named with its own message.
     """
     one, controller = deploy()
-    controller.broken = {"v1"}
+    controller.broken = {"1.1.0"}
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, timeout_seconds=120)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=120)
 
     error = waiting.failure()
     assert isinstance(error, DegradedError)
@@ -119,21 +123,38 @@ def test_a_rollout_that_degrades_fails(deploy: Deploy, wait: Wait) -> None:
     assert "exceeded its progress deadline" in error.message
 
 
-def test_a_degraded_rollout_that_is_reverted_is_deployed(deploy: Deploy, wait: Wait) -> None:
+def test_a_degraded_rollout_that_is_reverted(deploy: Deploy, wait: Wait) -> None:
     """
-    A revert in time is a newer commit like any other: what is deployed contains ours, and is well.
+    A revert is a newer commit with an older image: the job does not take that for its own success.
     """
     one, controller = deploy()
-    controller.broken = {"v1"}
+    controller.broken = {"1.1.0"}
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, timeout_seconds=120)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=120)
     waiting.await_line("Degraded")
-    reverted = one.bump("v0")
+    reverted = one.bump("1.0.0")
+    one.refresh()
+    seen = one.await_that(lambda it: it["status"]["sync"]["revision"] == reverted)
 
-    (result,) = waiting.result().applications
-    assert result.revision == reverted
-    assert waiting.ended - one.final_since(deployed(reverted), waiting.ended) <= SOON
+    error = waiting.failure()
+    assert isinstance(error, RolledBackError)
+    assert "1.0.0" in error.message
+    assert waiting.ended - seen <= SOON
+
+
+def test_an_image_that_the_application_overrides(deploy: Deploy, wait: Wait) -> None:
+    """
+    Synced and Healthy at our commit means nothing where another image runs, and the cause is named.
+    """
+    one, _ = deploy(overrides=[f"shop={IMAGE}:1.0.0"])
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
+
+    error = waiting.failure()
+    assert isinstance(error, OtherImageError)
+    assert "overrides the image itself" in error.message
 
 
 def test_an_application_that_is_deleted_meanwhile(deploy: Deploy, wait: Wait) -> None:
@@ -143,8 +164,8 @@ def test_an_application_that_is_deleted_meanwhile(deploy: Deploy, wait: Wait) ->
     one, controller = deploy()
     controller.seconds = 600
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, timeout_seconds=300)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=300)
     waiting.await_line("Progressing")
     one.kubernetes.delete("Application", one.installation.namespace, one.name)
 
@@ -163,8 +184,8 @@ def test_an_application_that_is_being_deleted(deploy: Deploy, wait: Wait) -> Non
     kept = {"metadata": {"finalizers": ["tests.example.com/kept"]}}
     one.kubernetes.patch("Application", one.installation.namespace, one.name, kept)
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
     waiting.await_line("Progressing")
     one.kubernetes.delete("Application", one.installation.namespace, one.name)
     deleted = one.await_that(lambda it: "deletionTimestamp" in it["metadata"])
@@ -187,8 +208,8 @@ def test_a_token_that_is_revoked_in_the_middle(
     controller.seconds = 600
     token = installation.token("leaver")
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, token=token, timeout_seconds=200)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", token=token, timeout_seconds=200)
     waiting.await_line("Progressing")
     installation.revoke("leaver")
 
@@ -209,8 +230,8 @@ def test_a_controller_that_stops_ends_the_wait_at_its_deadline(
     one, _ = deploy(installation=own)
     processes.pause("halted-application-controller")
 
-    sha = one.bump("v1")
-    waiting = wait(sha, one, timeout_seconds=20)
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=20)
 
     error = waiting.failure()
     assert isinstance(error, WaitTimeoutError)

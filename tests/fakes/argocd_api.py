@@ -17,6 +17,9 @@ _JSON = "application/json"
 _PLAIN = "text/plain; charset=utf-8"
 _STATUS = {3: 400, 4: 504, 5: 404, 7: 403, 9: 400, 16: 401}
 _NOT_FOUND = 404
+_WINDOW = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h"}
+# `canSync` is left out where it is false.
+_CLOSED = {"activeWindows": [_WINDOW], "assignedWindows": [_WINDOW]}
 _APPLICATION = re.compile(r"/api/v1/applications/(?P<name>[^/]+)(?P<action>/[a-z-]+)?")
 _LIST = re.compile(r"/api/v1/applications")
 _CAN_I = re.compile(r"/api/v1/account/can-i/applications/(?P<right>\w+)/.+")
@@ -161,7 +164,7 @@ def _act(request: Request, world: World, application: MemoryApplication, action:
         return error(4, "context deadline exceeded")
     parts: dict[str, Document] = {
         "": application.document(),
-        "/syncwindows": {} if application.window_closed else {"canSync": True},
+        "/syncwindows": _CLOSED if application.window_closed else {"canSync": True},
         "/resource-tree": {"nodes": application.nodes} if application.nodes else {},
     }
     if request.method == "GET" and action in parts:

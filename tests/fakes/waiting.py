@@ -10,6 +10,7 @@ from gitops_action.model.argocd import NONCE
 from gitops_action.model.argocd_document import parse_application
 from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import ApplicationName
+from tests.fakes.pods import MemoryPods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ class LinearAncestry:
         return None if text is None else text.encode()
 
 
-class MemoryArgoCD:
+class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 
     `lost` is how many requests for a sync arrive and get no answer.
@@ -160,7 +161,7 @@ def _nothing() -> None:
     """Nothing comes in between."""
 
 
-class ScriptedArgoCD:
+class ScriptedArgoCD(MemoryPods):
     """Answers with what a script says at that second; the last entry lasts."""
 
     def __init__(

@@ -381,8 +381,8 @@ def test_a_sync_window_is_told_from_a_missing_right(argocd: FakeArgoCD, client: 
     with pytest.raises(ApplicationError, match="blocked by sync window"):
         adapter.sync("shop", nonce="run 1")
 
-    assert not adapter.may_sync_now(adapter.application("shop"))
-    assert adapter.may_sync_now(adapter.application("hello-gitops"))
+    assert adapter.closed_window(adapter.application("shop")) == "deny `0 22 * * *` for 8h"
+    assert adapter.closed_window(adapter.application("hello-gitops")) == ""
 
 
 @pytest.mark.parametrize(

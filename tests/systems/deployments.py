@@ -51,8 +51,29 @@ class DeploymentController:
         replicas = deployment["spec"]["replicas"]
         broken = image.rpartition(":")[2] in self.broken
         status = _past_deadline(replicas) if broken else _available(replicas)
+        self._run(deployment, f"{name}-{generation}", image)
         change = {"status": {"observedGeneration": generation, **status}}
         self._kubernetes.patch("Deployment", self._namespace, name, change, "status")
+
+        if not broken:
+            self._end_others(f"{name}-{generation}")
+
+    def _run(self, deployment: Document, name: str, image: str) -> None:
+        """Make a pod, of which Argo CD reads the image that runs."""
+        owner = {key: deployment["metadata"][key] for key in ("name", "uid")}
+        owner |= {"apiVersion": "apps/v1", "kind": "Deployment"}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "ownerReferences": [owner]},
+            "spec": {"containers": [{"name": "shop", "image": image}]},
+        }
+        self._kubernetes.apply(pod, self._namespace)
+
+    def _end_others(self, kept: str) -> None:
+        for pod in self._kubernetes.list("Pod", self._namespace):
+            if pod["metadata"]["name"] != kept:
+                self._kubernetes.delete("Pod", self._namespace, pod["metadata"]["name"])
 
 
 def _available(replicas: int) -> Document:

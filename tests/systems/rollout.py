@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.systems.kubernetes import Document, Kubernetes
 
 PATH = "overlays/dev"
+IMAGE = "ghcr.io/acme/shop"
 DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -46,13 +47,15 @@ spec:
 """
 _FIRST_SECONDS = 60.0
 AUTOMATED: Document = {"automated": {"prune": True, "selfHeal": True}}
+# No port has this number: the API server refuses the Service, the Deployment is applied.
+REFUSED = {f"{PATH}/service.yaml": SERVICE.replace("port: 80", "port: 70000")}
 
 
 def kustomization(tag: str) -> str:
     """The file that a promotion edits."""
     return (
         "resources:\n  - deployment.yaml\n  - service.yaml\n"
-        f'images:\n  - name: shop\n    newName: ghcr.io/acme/shop\n    newTag: "{tag}"\n'
+        f'images:\n  - name: shop\n    newName: {IMAGE}\n    newTag: "{tag}"\n'
     )
 
 
@@ -131,20 +134,41 @@ class Rollout:
         return since
 
 
+def operation(document: Document) -> Document:
+    """The `status.operationState`, empty where there is none."""
+    return dict(document.get("status", {}).get("operationState") or {})
+
+
+def is_retrying(document: Document) -> bool:
+    """Whether an operation failed, and Argo CD waits to try it again."""
+    return "retryCount" in operation(document)
+
+
 def deployed(sha: str) -> Callable[[Document], bool]:
     """The truth: this commit is applied and healthy, and nothing is going on."""
 
     def true(document: Document) -> bool:
         status = document.get("status", {})
+        sync = status.get("sync", {})
         return (
-            status.get("sync", {}).get("status") == "Synced"
-            and status["sync"].get("revision") == sha
+            sync.get("status") == "Synced"
+            and sha in (sync.get("revision"), *sync.get("revisions", ()))
             and status.get("health", {}).get("status") == "Healthy"
             and "operation" not in document
-            and status.get("operationState", {}).get("phase") == "Succeeded"
+            and operation(document).get("phase") not in {"Running", "Terminating"}
+            and not _failed_at(sha, operation(document))
         )
 
     return true
+
+
+def _failed_at(sha: str, last: Document) -> bool:
+    """Whether the last operation brought this commit, in vain."""
+    asked = last.get("operation", {}).get("sync", {})
+    return last.get("phase") != "Succeeded" and sha in (
+        asked.get("revision"),
+        *asked.get("revisions", ()),
+    )
 
 
 @contextmanager
@@ -154,13 +178,14 @@ def rollout(  # noqa: PLR0913  an Application has this many sides
     name: str,
     *,
     sync_policy: Document | None = None,
-    sources: Sequence[Document] = (),
-    files: Mapping[str, str] | None = None,
+    second_source: bool = False,
+    overrides: Sequence[str] = (),
     beside: Rollout | None = None,
 ) -> Iterator[Rollout]:
-    """Make an Application that is about to deploy tag `v0`.
+    """Make an Application that is about to deploy tag `1.0.0`.
 
-    `sources` come after its own one; `beside` another Application it follows the same folder.
+    Its second source is another repository. `overrides` are images that it sets itself. `beside`
+    another Application it follows the same folder.
     """
     kubernetes = installation.kubernetes
     repository = beside.repository if beside else f"acme/{name}"
@@ -168,20 +193,21 @@ def rollout(  # noqa: PLR0913  an Application has this many sides
         git.create(
             repository,
             {
-                f"{PATH}/kustomization.yaml": kustomization("v0"),
+                f"{PATH}/kustomization.yaml": kustomization("1.0.0"),
                 f"{PATH}/deployment.yaml": DEPLOYMENT,
                 f"{PATH}/service.yaml": SERVICE,
-                **(files or {}),
             },
         )
     one = Rollout(installation=installation, git=git, name=name, repository=repository)
     kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     kubernetes.apply(_credentials(one), installation.namespace)
     ours: Document = {"repoURL": one.url, "path": PATH, "targetRevision": "main"}
+    if overrides:
+        ours["kustomize"] = {"images": list(overrides)}
     spec: dict[str, Any] = {
         "project": "default",
         "destination": {"server": "https://kubernetes.default.svc", "namespace": name},
-        **({"sources": [ours, *sources]} if sources else {"source": ours}),
+        **({"sources": [_settings_of(one), ours]} if second_source else {"source": ours}),
     }
     if sync_policy is None or sync_policy:
         spec["syncPolicy"] = AUTOMATED if sync_policy is None else sync_policy
@@ -202,6 +228,16 @@ def rollout(  # noqa: PLR0913  an Application has this many sides
     finally:
         stopped.set()
         recorder.join()
+
+
+def _settings_of(one: Rollout) -> Document:
+    """Another repository, with a ConfigMap in it; gives the source."""
+    repository = f"{one.repository}-settings"
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n"
+    one.git.create(repository, {"settings/settings.yaml": f"{head}data:\n  colour: blue\n"})
+    source = replace(one, name=f"{one.name}-settings", repository=repository)
+    one.kubernetes.apply(_credentials(source), one.installation.namespace)
+    return {"repoURL": source.url, "path": "settings", "targetRevision": "main"}
 
 
 def _credentials(one: Rollout) -> Document:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.git import Git, GitOpsClone
 from gitops_action.adapters.http import Http
 from gitops_action.errors import ActionError
+from gitops_action.kustomization import ImageRequest
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import (
@@ -22,6 +25,7 @@ from gitops_action.stages.sync import (
     sync,
 )
 from tests.fakes.waiting import LineLog
+from tests.systems.rollout import IMAGE, PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +47,11 @@ class Waiting:
         token: str = "",
         ca_file: Path | None = None,
         timeout_seconds: float = 60.0,
-        wait_for: WaitFor = WaitFor.HEALTHY,
+        tag: str = "",
+        rendered_diff: str | None = "+++ b/overlays/dev Deployment/shop\n",
+        **more: Any,  # noqa: ANN401  fields of a SyncRequest
     ) -> None:
+        """`tag` is what the commit promoted, so that the image that runs is looked at."""
         first = rollouts[0]
         self.log = LineLog()
         self.begun = time.monotonic()
@@ -57,34 +64,47 @@ class Waiting:
             Secret(token or first.installation.tokens["ci"]),
         )
         folder.mkdir()
-        self._ancestry = GitOpsClone(
+        self._clone = GitOpsClone(
             Git(
-                url=first.url,
-                token=Secret(first.git.token),
                 directory=folder,
                 cancellation=Cancellation(),
                 env=first.git.environment(),
+                url=first.url,
+                token=Secret(first.git.token),
             )
         )
+        settings: dict[str, Any] = {
+            "wait_for": WaitFor.HEALTHY,
+            "settle_seconds": 10.0,
+            "branch": "main",
+            "run": "https://github.com/acme/shop/actions/runs/1",
+            **more,
+        }
         self._request = SyncRequest(
             applications=tuple(ApplicationName(one.name) for one in rollouts),
             gitops_url=first.url,
-            wait_for=wait_for,
             timeout_seconds=timeout_seconds,
-            settle_seconds=0.0,
+            **settings,
         )
-        self._thread = threading.Thread(target=self._wait, args=(CommitSha(commit),))
+        image = ImageReference(Repository(IMAGE), tag) if tag else None
+        promoted = Promoted(
+            commit=CommitSha(commit),
+            files=(PurePosixPath(PATH, "kustomization.yaml"),) if tag else (),
+            image=ImageRequest(image) if image else None,
+            rendered_diff=rendered_diff,
+        )
+        self._thread = threading.Thread(target=self._wait, args=(promoted,))
         self._thread.start()
 
-    def _wait(self, commit: CommitSha) -> None:
+    def _wait(self, promoted: Promoted) -> None:
         try:
             # As the pipeline does, which has a clone when it promoted.
-            self._ancestry.head("main")
+            self._clone.head("main")
             self._outcome = sync(
                 self._request,
-                Promoted(commit=commit),
+                promoted,
                 argocd=self._argocd,
-                ancestry=self._ancestry,
+                ancestry=self._clone,
                 clock=Cancellation(),
                 log=self.log,
             )

@@ -18,6 +18,7 @@ from gitops_action.model.argocd import (
 )
 from gitops_action.model.argocd_document import parse_application
 from gitops_action.model.argocd_tree import Node, parse_log, parse_tree
+from gitops_action.model.argocd_windows import parse_closed_window
 
 if TYPE_CHECKING:
     from tests.fakes.argocd_document import Document
@@ -262,3 +263,33 @@ def test_a_tree_and_a_log_of_any_shape_are_read() -> None:
     assert parse_tree({"nodes": [{}, None]}) == (Node(), Node())
     assert parse_tree({"nodes": [{"info": [{"name": "Restart Count", "value": "x"}]}]}) == (Node(),)
     assert parse_log(b'{"result": {"content": "a"}}\nno JSON\n{"error": {}}\n[]') == ("a",)
+
+
+ALLOW = {"kind": "allow", "schedule": "0 8 * * *", "duration": "2h", "timeZone": "Europe/Paris"}
+DENY = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("document", "window"),
+    [
+        pytest.param({"canSync": True}, "", id="no windows"),
+        pytest.param({"assignedWindows": [DENY]}, "", id="a deny that is not active"),
+        pytest.param(
+            {"assignedWindows": [DENY], "activeWindows": [DENY], "canSync": True},
+            "deny `* * * * *` for 1h",
+            id="a deny that lets people sync",
+        ),
+        pytest.param(
+            {"assignedWindows": [ALLOW]},
+            "outside of allow `0 8 * * *` Europe/Paris for 2h",
+            id="outside of the allowed time",
+        ),
+        pytest.param({"assignedWindows": [ALLOW], "activeWindows": [ALLOW]}, "", id="inside of it"),
+        pytest.param([None], "", id="no answer at all"),
+    ],
+)
+def test_finds_the_sync_window_that_is_in_the_way(document: object, window: str) -> None:
+    """
+    What Argo CD may do by itself is told from what people may have it do.
+    """
+    assert parse_closed_window(document) == window

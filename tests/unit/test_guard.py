@@ -179,7 +179,10 @@ def test_versions_decide_where_no_commit_is_known(deployed: str, ours: str, *, n
             judge(f"newTag: '{OLDER}'", tag="v1", source=None),
             "the commit that ours is made from is not known",
         ),
-        (judge("newName: ':'\n  newTag: v1"), "the commit that ::v1 is made from is not known"),
+        (
+            judge("newName: Shop\n  newTag: v1"),
+            "the commit that Shop:v1 is made from is not known",
+        ),
     ],
     ids=["branches", "unrelated", "unknown tag", "unknown source", "no image"],
 )

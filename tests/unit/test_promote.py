@@ -15,6 +15,7 @@ from gitops_action.errors import (
     KustomizationError,
     RenderError,
 )
+from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -111,13 +112,23 @@ def test_commits_the_new_tag_to_the_branch() -> None:
 
     assert repository.text(SHOP) == NEW
     assert repository.commits[repository.tip].parent == before
-    assert replace(result, rendered_diff="", edits=()) == PromoteResult(
+    assert replace(result, rendered_diff="") == PromoteResult(
         revision=repository.tip,
         ending=Ending.PROMOTED,
         previous="ghcr.io/acme/shop:v1",
         diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
         " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
         files=(PurePosixPath(SHOP),),
+        changes=(
+            (
+                PurePosixPath(SHOP),
+                ImageChange(
+                    entry="ghcr.io/acme/shop",
+                    old="ghcr.io/acme/shop:v1",
+                    new="ghcr.io/acme/shop:v2",
+                ),
+            ),
+        ),
     )
 
 
@@ -159,7 +170,7 @@ def test_is_unchanged_when_the_tag_is_already_there() -> None:
     result = run(repository)
 
     assert repository.pushed == []
-    assert replace(result, edits=()) == PromoteResult(
+    assert result == PromoteResult(
         revision=repository.tip,
         ending=Ending.UNCHANGED,
         previous="ghcr.io/acme/shop:v2",

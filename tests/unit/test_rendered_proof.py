@@ -463,11 +463,17 @@ def test_what_leads_out_of_the_repository_is_named() -> None:
     """
     Nothing outside is read, and Kustomize is not let loose there.
     """
-    text = "resources: [/etc/passwd, ../../up.yaml, https://example.com/a.yaml]\n"
+    text = (
+        "resources: [/etc/passwd, ../../up.yaml, https://example.com/a.yaml]\n"
+        "configMapGenerator: [{files: ['k=HTTP://u:p@LocalHost:1/?a=b', 'http://[::1]/']}]\n"
+    )
 
     found = gathered({"dev/kustomization.yaml": text}, "dev")
 
-    assert found.sources.outside == ("../../up.yaml", "/etc/passwd")
+    assert found.sources.outside == (
+        *("../../up.yaml", "/etc/passwd"),
+        *("HTTP://u:p@LocalHost:1/?a=b", "http://[::1]/"),
+    )
 
 
 def test_links_are_followed_inside_only() -> None:

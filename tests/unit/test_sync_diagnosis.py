@@ -12,13 +12,14 @@ from gitops_action.errors import (
     ArgoCDUnavailableError,
     CancelledError,
 )
-from gitops_action.model.argocd import Application, Operation, Resource
+from gitops_action.model.argocd import Operation, Resource
 from gitops_action.model.argocd_tree import Node
 from gitops_action.stages.sync.advice import advice
 from gitops_action.stages.sync.attempts import Attempts, remember
 from gitops_action.stages.sync.diagnosis import diagnose
 from gitops_action.stages.sync.words import cause
 from tests.fakes.applications import BEFORE, LATER, OURS, application
+from tests.fakes.pods import MemoryPods
 
 PORT = 'Service "shop" is invalid: spec.ports[0].port: Invalid value: 8080000'
 
@@ -97,30 +98,15 @@ def test_an_attempt_that_was_not_seen_does_not_count() -> None:
     assert attempts.repeated == PORT
 
 
-class Pods:
-    """Live resources in memory."""
-
-    def __init__(
-        self,
-        *nodes: Node,
-        logs: dict[str, tuple[str, ...]] | None = None,
-        refusal: ActionError | None = None,
-        log_refusal: ActionError | None = None,
-    ) -> None:
-        self.nodes, self.logs = nodes, logs or {}
-        self.refusal, self.log_refusal = refusal, log_refusal
-
-    def tree(self, application: Application) -> tuple[Node, ...]:
-        assert application.name == "shop"
-        if self.refusal:
-            raise self.refusal
-        return self.nodes
-
-    def last_log_lines(self, application: Application, pod: Node) -> tuple[str, ...]:
-        assert application.name == "shop"
-        if self.log_refusal:
-            raise self.log_refusal
-        return self.logs.get(pod.name, ())
+def _pods(
+    *nodes: Node,
+    log: tuple[str, ...] = (),
+    refusal: ActionError | None = None,
+    log_refusal: ActionError | None = None,
+) -> MemoryPods:
+    pods = MemoryPods()
+    pods.nodes, pods.log, pods.refusal, pods.log_refusal = nodes, log, refusal, log_refusal
+    return pods
 
 
 BAD = (Resource(kind="Deployment", namespace="default", name="shop", health="Degraded"),)
@@ -145,9 +131,7 @@ def test_names_the_pods_below_what_is_degraded_and_what_they_said_last() -> None
     """
     Pods that are well, and pods of other resources, are left out.
     """
-    pods = Pods(
-        DEPLOYMENT, REPLICAS, WELL, POD, STRANGER, logs={"shop-a-1": ("starting", "panic: no\tdb")}
-    )
+    pods = _pods(DEPLOYMENT, REPLICAS, WELL, POD, STRANGER, log=("starting", "panic: no\tdb"))
 
     assert diagnose(application(), BAD, live=pods) == (
         "Pod/shop-a-1 is CrashLoopBackOff, 3 restarts: back-off 40s restarting failed container",
@@ -162,7 +146,7 @@ def test_of_many_pods_the_first_are_named() -> None:
     """
     many = (replace(POD, uid=f"p{number}", name=f"shop-{number}") for number in range(5))
 
-    lines = diagnose(application(), BAD, live=Pods(DEPLOYMENT, REPLICAS, *many))
+    lines = diagnose(application(), BAD, live=_pods(DEPLOYMENT, REPLICAS, *many))
 
     assert [line.partition(" ")[0] for line in lines] == [
         "Pod/shop-0",
@@ -177,7 +161,7 @@ def test_a_pod_that_was_never_started_has_its_reason() -> None:
     An image that cannot be pulled is said even where there is no log to read.
     """
     pulling = replace(POD, health="Degraded", reason="ImagePullBackOff", message="", restarts=0)
-    pods = Pods(DEPLOYMENT, REPLICAS, pulling, log_refusal=ArgoCDUnavailableError("x", hint=""))
+    pods = _pods(DEPLOYMENT, REPLICAS, pulling, log_refusal=ArgoCDUnavailableError("x", hint=""))
 
     assert diagnose(application(), BAD, live=pods) == ("Pod/shop-a-1 is ImagePullBackOff",)
 
@@ -188,7 +172,7 @@ def test_a_log_that_may_not_be_read_names_the_right() -> None:
     """
     refusal = ArgoCDPermissionError("The account ci lacks `logs, get`.", hint="Add: `p, ci, …`.")
 
-    lines = diagnose(application(), BAD, live=Pods(DEPLOYMENT, REPLICAS, POD, log_refusal=refusal))
+    lines = diagnose(application(), BAD, live=_pods(DEPLOYMENT, REPLICAS, POD, log_refusal=refusal))
 
     assert lines[1] == ("Its log was not read. The account ci lacks `logs, get`. Add: `p, ci, …`.")
 
@@ -199,7 +183,7 @@ def test_a_tree_that_cannot_be_had_is_said() -> None:
     """
     refusal = ArgoCDUnavailableError("Argo CD answers 502.", hint="")
 
-    assert diagnose(application(), BAD, live=Pods(refusal=refusal)) == (
+    assert diagnose(application(), BAD, live=_pods(refusal=refusal)) == (
         "Its pods could not be looked at: Argo CD answers 502.",
     )
 
@@ -210,7 +194,7 @@ def test_cancellation_ends_the_diagnosis(where: str) -> None:
     A run that is stopped does not go on explaining.
     """
     stopped = CancelledError("Stopped.", hint="")
-    pods = Pods(DEPLOYMENT, REPLICAS, POD)
+    pods = _pods(DEPLOYMENT, REPLICAS, POD)
     setattr(pods, where, stopped)
 
     with pytest.raises(CancelledError):
@@ -221,7 +205,7 @@ def test_owners_in_a_circle_end() -> None:
     """
     A tree that is none does not hang the job.
     """
-    pods = Pods(DEPLOYMENT, replace(REPLICAS, parents=("3",)), replace(POD, parents=("2",)))
+    pods = _pods(DEPLOYMENT, replace(REPLICAS, parents=("3",)), replace(POD, parents=("2",)))
 
     assert diagnose(application(), BAD, live=pods) == ()
 

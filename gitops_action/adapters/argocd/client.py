@@ -22,6 +22,7 @@ from gitops_action.errors import ActionError, ApplicationError, ArgoCDUnavailabl
 from gitops_action.model.argocd import NONCE
 from gitops_action.model.argocd_document import parse_application
 from gitops_action.model.argocd_tree import parse_log, parse_tree
+from gitops_action.model.argocd_windows import parse_closed_window
 from gitops_action.model.wait import ApplicationName
 
 if TYPE_CHECKING:
@@ -174,11 +175,9 @@ class ArgoCD:
         answer = self._about(application, "resource-tree", headers={"Grpc-Timeout": "10S"})
         return parse_tree(answer.json())
 
-    def may_sync_now(self, application: Application) -> bool:
-        """Whether no sync window keeps the Application from being synced by hand."""
-        body = self._about(application, "syncwindows").json()
-        # Go leaves `canSync` out where it is false.
-        return isinstance(body, dict) and body.get("canSync") is True
+    def closed_window(self, application: Application) -> str:
+        """The sync window that keeps Argo CD from syncing by itself; `""` where none does."""
+        return parse_closed_window(self._about(application, "syncwindows").json())
 
     def last_log_lines(self, application: Application, pod: Node) -> tuple[str, ...]:
         """The last lines of a pod's log; the one of its last run, where it has crashed.

@@ -170,7 +170,12 @@ def _result(
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed) if proof else "",
         files=tuple(file.path for file in edits),
-        edits=edits,
+        changes=tuple(
+            (file.path, change)
+            for file in edits
+            for change in file.edit.images
+            if change.changed and proof
+        ),
         rendered_diff=proof.diff if proof else "",
         unproved=proof.unproved if proof else (),
     )

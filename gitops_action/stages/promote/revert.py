@@ -39,7 +39,7 @@ def revert(  # noqa: PLR0913  the collaborators of a stage are named one by one
     Ends as superseded, with nothing written, where one of them asks for another image by now.
     Raises KustomizationError where there was no image before, and as `promote` does.
     """
-    changes = {file.path: file.edit.images[0] for file in promoted.edits if file.edit.changed}
+    changes = dict(promoted.changes)
     olds = {path: before(path, change) for path, change in changes.items()}
     first = next(iter(olds.values())).image
 

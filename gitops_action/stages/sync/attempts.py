@@ -37,6 +37,9 @@ class Attempts:
         return ""
 
 
+NONE_YET = Attempts()
+
+
 def remember(attempts: Attempts, operation: Operation | None) -> Attempts:
     """Add what `operation` tells of an attempt that has ended."""
     if operation is None or operation.dry_run or not operation.finished_at:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ComparisonError, DegradedError, SyncError
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action, decide
+from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
 from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
 from gitops_action.stages.sync.narrow import narrow
@@ -32,6 +33,8 @@ class Memory:
     one brought our commit since. `synced` are the revisions at which Argo CD took our request for
     a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
     that we ended an operation. `before` is the last document about a commit before ours.
+    `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
+    last asked for.
     """
 
     uid: str = ""
@@ -47,6 +50,8 @@ class Memory:
     asked_at: float = float("-inf")
     unblocked: bool = False
     before: Application | None = None
+    attempts: Attempts = NONE_YET
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +81,19 @@ def judge(
     application = narrow(application, goal, lineage.relation)
     ours = lineage.relation(application.revision)
     memory = _begin(memory, application, ours)
+    covers = _operation_covers(application.operation, memory, lineage)
+    if covers:
+        memory = replace(memory, attempts=remember(memory.attempts, application.operation))
     view = View(
         application=application,
         goal=goal,
         relation=ours,
-        operation_covers=_operation_covers(application.operation, memory, lineage),
+        operation_covers=covers,
         operation_relation=_operation_relation(application.operation, lineage),
         before=memory.before,
         replacement=lineage.replacement(application.revision),
+        repeated=memory.attempts.repeated,
+        window=memory.window,
     )
     finding = find(view)
     memory = _remember(memory, finding, view, now)
@@ -103,7 +113,7 @@ def judge(
         memory=memory,
         failure=failure,
         action=action,
-        notice=notice(view, finding),
+        notice=notice(view, finding, now - memory.since),
         rollout_failed=_rollout_failed(view, state, failure),
     )
 
@@ -189,7 +199,9 @@ def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bo
             return state is State.HEALTH and view.application.health == "Progressing"
         case SyncError():
             last = view.application.operation
-            return view.operation_covers and bool(last and "terminat" not in last.message.lower())
+            if last is None or last.phase == "Succeeded" or not view.operation_covers:
+                return False
+            return "terminat" not in last.message.lower()
         case ComparisonError():
             return before is not None and not any(
                 condition.type.endswith("Error") for condition in before.conditions

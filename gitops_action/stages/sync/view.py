@@ -11,7 +11,7 @@ from gitops_action.stages.sync.lineage import Relation
 
 if TYPE_CHECKING:
     from gitops_action.errors import ActionError
-    from gitops_action.model.argocd import Application, Operation
+    from gitops_action.model.argocd import Application, Operation, Resource
     from gitops_action.model.source import CommitSha
 
 _ALSO_GOOD = {WaitFor.SUSPENDED: "Suspended"}
@@ -85,6 +85,8 @@ class View:
 
     `before` is the last document that was about a commit before ours, where one was seen;
     `replacement` is what the kustomizations ask for at the revision in place of our image.
+    `repeated` is what the API server answered to two attempts alike, `window` the sync window that
+    is in the way.
     """
 
     application: Application
@@ -94,6 +96,8 @@ class View:
     operation_relation: Relation = Relation.UNRESOLVED
     before: Application | None = None
     replacement: str = ""
+    repeated: str = ""
+    window: str = ""
 
     @property
     def finished(self) -> Operation | None:
@@ -126,3 +130,13 @@ class View:
         reconciled = self.application.reconciled_at
         ended = self.finished.finished_at if self.finished else None
         return reconciled is not None and (ended is None or reconciled > ended)
+
+    def was_degraded_before(self, resource: Resource) -> bool:
+        """Whether it was Degraded before our commit came, which did not touch it since."""
+        if self.before is None:
+            return False
+        last = self.application.operation
+        touched = last.touched if last and self.operation_covers else ()
+        return resource.key not in {one.key for one in touched} and any(
+            one.health == "Degraded" and one.key == resource.key for one in self.before.resources
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from gitops_action.errors import ActionError, ApplicationError, ArgoCDUnavailableError
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action
+from gitops_action.stages.sync.closer import Closer, Look
 from gitops_action.stages.sync.ending import Pages, result, too_late
 from gitops_action.stages.sync.kinds import changed_kinds, may_settle_late
 from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage
@@ -34,7 +35,7 @@ _POLLS = ((60.0, 1.0), (300.0, 2.0), (float("inf"), 5.0))
 _SELECT_PAUSES = (1.0, 2.0, 4.0)
 
 
-class ArgoCD(Pages, Protocol):
+class ArgoCD(Closer, Pages, Protocol):
     def application(  # noqa: PLR0913  a question has this many sides
         self,
         name: str,
@@ -147,6 +148,7 @@ class _Loop:
         self._begun = clock.monotonic()
         self._deadline = self._begun + request.timeout_seconds
         self._voice = Voice(log, self._begun)
+        self._look = Look(argocd, self._voice)
 
     def run(self, watches: Sequence[Watch]) -> None:
         share = _REFRESH_SECONDS_OF_ALL / len(watches)
@@ -156,12 +158,13 @@ class _Loop:
             for watch in waiting:
                 self._ask(watch, refresh_seconds)
                 if watch.failure:
-                    raise watch.failure
+                    raise self._look.explained(watch.failure, [watch])
                 self._act(watch)
+                self._look.closer(watch, self._clock.monotonic())
             waiting = [watch for watch in waiting if not watch.done]
             now = self._clock.monotonic()
             if waiting and now >= self._deadline:
-                raise too_late(waiting, now - self._begun)
+                raise self._look.explained(too_late(waiting, now - self._begun), waiting)
             self._voice.say_alive(waiting, now)
             poll = next(seconds for until, seconds in _POLLS if now - self._begun < until)
             wake = min([now + poll, self._deadline, *(watch.wants_at for watch in waiting)])

@@ -48,7 +48,7 @@ _PATIENCE: dict[type[ActionError], tuple[float, float]] = {
     ArgoCDTLSError: (0.0, 0.0),
 }
 _FEWEST_TRIES = 5
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE, _LONGEST_OWN_PAUSE = 30.0, 5.0
 
 
 class Watch:
@@ -152,6 +152,10 @@ class Watch:
         """Remember that we ended an operation."""
         self._remember(unblocked=True)
 
+    def in_window(self, window: str) -> None:
+        """Remember the sync window that is in the way; `""` for none."""
+        self._remember(window=window)
+
     @property
     def _memory(self) -> Memory:
         return self.verdict.memory if self.verdict else Memory()
@@ -167,7 +171,8 @@ class Watch:
         if type(error) not in _PATIENCE:
             raise error
         if isinstance(error, ArgoCDUnavailableError):
-            self._not_before = now + min(error.retry_after_seconds, _LONGEST_PAUSE)
+            wanted = min(error.retry_after_seconds, _LONGEST_PAUSE)
+            self._not_before = now + max(wanted, self._own_pause(now))
         if refresh and isinstance(error, ArgoCDUnavailableError):
             return  # it was asked for, and the next document tells
         if self._refused_since is None:
@@ -178,6 +183,11 @@ class Watch:
         tries = _FEWEST_TRIES if isinstance(error, ArgoCDUnavailableError) else 1
         if now - self._refused_since >= patience and self._refusals >= tries:
             self.failure = error
+
+    def _own_pause(self, now: float) -> float:
+        """A fifth of the time that it has refused, so that the end of a restart is seen soon."""
+        since = now if self._refused_since is None else self._refused_since
+        return min(_LONGEST_OWN_PAUSE, (now - since) / 5)
 
     def _note_refresh(self, now: float, *, refresh: bool) -> None:
         if refresh and self.verdict:
