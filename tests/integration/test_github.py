@@ -26,6 +26,7 @@ from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
 from tests.fakes.github_state import REVIEW_NEEDED, RULESET, Scripted, Token
+from tests.fakes.guard import knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 from tests.systems.github import NAME, GitHubPlace, failure, github_place
 
@@ -73,6 +74,7 @@ def edit(parent: CommitSha, text: str = "edited\n", path: str = FILE) -> Change:
 
 
 def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> PromoteResult:
+    image = ImageReference(Repository(f"ghcr.io/acme/{name}"), "2")
     return promote(
         PromoteRequest(
             branch="main",
@@ -83,8 +85,9 @@ def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> Pro
             trailers={"Source-Run": "1"},
             deadline_seconds=60.0,
         ),
-        ImageReference(Repository(f"ghcr.io/acme/{name}"), "2"),
+        image,
         repository=repository,
+        guard=knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),
