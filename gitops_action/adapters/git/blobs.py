@@ -25,17 +25,18 @@ class Blobs:
         if not missing:
             return self._known, None
         lines = "".join(f"{sha}\n" for sha in missing).encode()
-        self._fetch(lines)
-        # What the fetch did not bring, git asks the server for, one by one.
-        answer = self._git.run("cat-file", "--batch", cwd=self._place, network=True, stdin=lines)
+        answer = self._git.run("cat-file", "--batch", cwd=self._place, stdin=lines)
+        if not answer.succeeded:
+            self._fetch(lines)
+            # What the fetch did not bring, git asks the server for, one by one.
+            answer = self._git.run(
+                "cat-file", "--batch", cwd=self._place, network=True, stdin=lines
+            )
         if answer.succeeded:
             self._known |= _parsed(answer.stdout)
         return self._known, answer
 
     def _fetch(self, lines: bytes) -> None:
-        here = self._git.run("cat-file", "--batch-check", cwd=self._place, stdin=lines)
-        if here.succeeded:
-            return
         # What git itself does when a checkout needs many blobs; it fails on servers that give no
         # object by its SHA, whose clones are complete.
         self._git.run(
