@@ -329,25 +329,25 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert State.PASSED.value not in _states(outcome).values()
 
 
-def test_an_image_of_an_earlier_job_can_be_promoted(world: World) -> None:
+def test_a_newer_image_in_our_place_while_we_wait_is_superseded(world: World) -> None:
     """
-    One job builds, another one promotes.
+    The next job's promotion ends this one's wait at once, and green.
     """
-    world.registry.tags[IMAGE] = digest_of("e")
+    newer = KUSTOMIZATION.replace('"0000000"', '"2.0.0"')
+    world.application.schedule(0.5, lambda: world.gitops.write(OVERLAY, newer))
 
-    outcome = _run(world, plan_of(stages="promote sync"))
+    outcome = _run(world, plan_of(tags="1.0.0"))
 
-    assert outcome.result is Result.HEALTHY
-    assert str(outcome.image) == f"{IMAGE}@{digest_of('e')}"
-    assert world.docker.built == []
+    assert outcome.failure is None
+    assert outcome.result is Result.SUPERSEDED
 
 
-def test_an_image_that_is_not_there_is_not_promoted(world: World) -> None:
+def test_a_paused_rollout_is_synced(world: World) -> None:
     """
-    Argo CD is never pointed at an image that nobody pushed.
+    `suspended` is not called healthy where it is not.
     """
-    outcome = _run(world, plan_of(stages="promote sync"))
+    world.application.extra = {"status": {"health": {"status": "Suspended"}}}
 
-    assert outcome.failure is not None
-    assert outcome.failure.code == "registry"
-    assert world.gitops.pushed == []
+    outcome = _run(world, plan_of(wait_for="suspended"))
+
+    assert outcome.result is Result.SYNCED
