@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "argocd"
 _ISSUED = re.compile(r"iat: [0-9TZ:-]+")
+_STRANGE = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdHJhbmdlIn0.c2lnbmF0dXJl"  # of a strange issuer
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -113,7 +114,7 @@ ROWS = [
 def _ask(argocd: Subject, row: Row) -> tuple[int, str, str]:
     token = argocd.tokens.get(row.account, "")
     if row.account == "garbled":
-        token = "not.a.token" if "jwt" in row.name else "garbled"
+        token = _STRANGE if "jwt" in row.name else "garbled"
     authorization = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(
         argocd.url + row.path.replace("hello-gitops", argocd.name),
