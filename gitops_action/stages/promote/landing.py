@@ -202,6 +202,10 @@ def _downgrade(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _tell(attempt: _Attempt, log: Log) -> None:
+    if attempt.result.ending is Ending.PLANNED:
+        with log.group("A dry run: what would change, and what that renders to"):
+            log.foreign(attempt.result.diff)
+            log.foreign(attempt.result.rendered_diff)
     for file in attempt.edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
