@@ -28,7 +28,7 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import GitOpsClone, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -259,11 +259,13 @@ def _systems(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
             gitops=GitOpsClone(
-                url=plan.gitops_url,
-                token=inputs.gitops_token or inputs.github_token,
-                directory=place.folder("gitops"),
-                cancellation=cancellation,
-                env=place.base,
+                Git(
+                    url=plan.gitops_url,
+                    token=inputs.gitops_token or inputs.github_token,
+                    directory=place.folder("gitops"),
+                    cancellation=cancellation,
+                    env=place.base,
+                )
             ),
             kustomize=Kustomize(
                 processes,

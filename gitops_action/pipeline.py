@@ -17,7 +17,7 @@ from gitops_action.errors import (
     RegistryError,
     RenderError,
 )
-from gitops_action.kustomization import Renderer
+from gitops_action.kustomization import ImageRequest, Renderer
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import Annotation, HeldLog, Level, Log
 from gitops_action.model.stage import Stage
@@ -37,9 +37,9 @@ from gitops_action.stages.preflight import (
     PreflightResult,
     preflight,
 )
-from gitops_action.stages.promote import promote
+from gitops_action.stages.promote import PromoteResult, promote
 from gitops_action.stages.publish import publish
-from gitops_action.stages.sync import sync
+from gitops_action.stages.sync import Promoted, sync
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
 
 
@@ -64,7 +64,7 @@ class Registry(publish_stage.Registry, preflight_stage.Registry, Protocol): ...
 
 
 class GitOps(
-    promote_stage.GitOpsRepository, preflight_stage.GitOps, sync_stage.Ancestry, Protocol
+    promote_stage.GitOpsRepository, preflight_stage.GitOps, sync_stage.History, Protocol
 ): ...
 
 
@@ -236,13 +236,27 @@ def _promote_and_sync(progress: Progress, systems: Systems) -> None:
             Stage.SYNC,
             lambda log: sync(
                 request,
-                promoted.revision,
+                _to_wait_for(plan, image, promoted),
                 argocd=systems.argocd,
                 ancestry=systems.gitops,
+                # Where the manifests lie beside the sources, their histories are one.
+                sources=None if plan.elsewhere else systems.gitops,
                 clock=systems.cancellation,
                 log=log,
             ),
         )
+
+
+def _to_wait_for(plan: Plan, image: ImageReference, promoted: PromoteResult) -> Promoted:
+    request = plan.promote
+    known = promoted.changed and not promoted.unproved
+    return Promoted(
+        commit=promoted.revision,
+        files=promoted.files,
+        image=ImageRequest(image, request.entry, request.pin) if request else None,
+        rendered_diff=promoted.rendered_diff if known else None,
+        source=plan.source,
+    )
 
 
 def _already_published(image: ImageReference, registry: Registry) -> ImageReference:

@@ -74,10 +74,10 @@ class Progress:
         return next((result for result in self._results if isinstance(result, kind)), None)
 
     def outcome(self, failure: ActionError | None) -> Outcome:
-        promoted = self.result(PromoteResult)
+        promoted, synced = self.result(PromoteResult), self.result(SyncResult)
         return Outcome(
             plan=self.plan,
-            result=_reached(self.plan, promoted) if failure is None else Result.FAILED,
+            result=_reached(self.plan, promoted, synced) if failure is None else Result.FAILED,
             runs=tuple(
                 self._runs.get(name, StageRun(name, State.SKIPPED)) for name in (PREFLIGHT, *Stage)
             ),
@@ -86,7 +86,7 @@ class Progress:
             verify=self.result(VerifyResult),
             publish=self.result(PublishResult),
             promote=promoted,
-            sync=self.result(SyncResult),
+            sync=synced,
         )
 
     def _keep(self, result: object) -> None:
@@ -101,11 +101,15 @@ class Progress:
         self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {words}")
 
 
-def _reached(plan: Plan, promoted: PromoteResult | None) -> Result:
+def _reached(plan: Plan, promoted: PromoteResult | None, synced: SyncResult | None) -> Result:
     if promoted is None:
         return Result.PUBLISHED if plan.publish else Result.VERIFIED
+    if synced and synced.superseded:
+        return Result.SUPERSEDED
     if not promoted.changed:
         return Result.UNCHANGED
-    if plan.sync is None:
+    if synced is None:
         return Result.PROMOTED
-    return Result.SYNCED if plan.sync.wait_for is WaitFor.SYNCED else Result.HEALTHY
+    wanted = plan.sync is None or plan.sync.wait_for is not WaitFor.SYNCED
+    healthy = all(one.health == "Healthy" for one in synced.applications)
+    return Result.HEALTHY if wanted and healthy else Result.SYNCED

@@ -140,6 +140,13 @@ def _diff(outcome: Outcome) -> Iterator[str]:
         return
     yield "### Change in the GitOps repository"
     yield ""
+    if outcome.promote.changes:
+        yield "| Kustomization | Entry | Before | Now |"
+        yield "|---|---|---|---|"
+        for file, change in outcome.promote.changes:
+            cells = (str(file), change.entry, change.old, change.new)
+            yield f"| {' | '.join(_code(cell) for cell in cells)} |"
+        yield ""
     yield from _shortened(outcome.promote.diff)
 
 

@@ -11,6 +11,8 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from gitops_action.model.secret import Secret
 
 _CONNECT_SECONDS = 5.0
+# How long a change under way may outlive a cancellation, of the 5 s in which the run must end.
+_FINISH_SECONDS = 4.0
 # An Application with thousands of resources takes a few of these.
 _LARGEST_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -69,6 +73,20 @@ class Response:
             return None
         return value
 
+    @property
+    def retry_after_seconds(self) -> float:
+        """What `Retry-After` asks for, in seconds or as a time; 0 where it asks for nothing."""
+        said = self.headers.get("Retry-After", "").strip()
+        if said.isascii() and said.isdigit():
+            return float(said)
+        try:
+            moment = parsedate_to_datetime(said)
+        except ValueError:
+            return 0.0
+        if moment.tzinfo is None:
+            return 0.0
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
 
 class Http:
     """Sends requests to any host.
@@ -98,10 +116,14 @@ class Http:
         bearer: Secret | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, Secret] | None = None,
         json: object = None,
         timeout: float,
+        finish: bool = False,
     ) -> Response:
         """Send one request and read its whole answer within `timeout` seconds.
+
+        `finish` is for a change, whose answer is awaited for a while after a cancellation too.
 
         Raises CertificateError, UnreachableError or TimedOutError where no answer came,
         CancelledError when cancelled.
@@ -116,7 +138,7 @@ class Http:
                 answer = session.request(
                     method,
                     url,
-                    auth=_Bearer(bearer) if bearer else _no_auth,
+                    auth=_Credentials(bearer, secret_headers or {}),
                     params=params,
                     headers={"Accept": "application/json", **(headers or {})},
                     json=json,
@@ -139,7 +161,7 @@ class Http:
 
         # In a thread of its own, because a socket that waits cannot hear of a cancellation.
         threading.Thread(target=send, daemon=True).start()
-        answer = self._await(answers, deadline, timeout)
+        answer = self._await(answers, deadline, timeout, finish=finish)
         if isinstance(answer, Response):
             return answer
         failure = _translated(answer, proxy=self._proxies_for(url))
@@ -151,12 +173,19 @@ class Http:
         answers: queue.SimpleQueue[Response | BaseException],
         deadline: float,
         timeout: float,
+        *,
+        finish: bool,
     ) -> Response | BaseException:
+        shortened = False
         while True:
             try:
                 return answers.get(timeout=CHECK_SECONDS)
             except queue.Empty:
-                self._cancellation.check()
+                if not finish:
+                    self._cancellation.check()
+                elif self._cancellation.requested and not shortened:
+                    shortened = True
+                    deadline = min(deadline, time.monotonic() + _FINISH_SECONDS)
             # The library's timeout is for each read: a server that drips never meets it.
             if time.monotonic() > deadline:
                 raise TimedOutError(f"no whole answer within {timeout:.0f} s")
@@ -201,19 +230,19 @@ def _whole(answer: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-class _Bearer:
-    """The token as an auth object: a `headers=` entry would lose to other sources."""
+class _Credentials:
+    """Secrets as an auth object: a `headers=` entry would lose to other sources."""
 
-    def __init__(self, token: Secret) -> None:
-        self._token = token
+    def __init__(self, bearer: Secret | None, headers: Mapping[str, Secret]) -> None:
+        self._bearer = bearer
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        if self._bearer:
+            request.headers["Authorization"] = f"Bearer {self._bearer.reveal()}"
+        for name, value in self._headers.items():
+            request.headers[name] = value.reveal()
         return request
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _translated(error: BaseException, *, proxy: Mapping[str, str]) -> BaseException:

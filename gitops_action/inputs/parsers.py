@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 from gitops_action.model.image import Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.wait import (
+    ApplicationName,
+    ResourcePattern,
+    SyncMode,
+    WaitFor,
+    parse_resource_pattern,
+)
 
 _T = TypeVar("_T")
 _DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
@@ -98,6 +104,7 @@ builder = _one_of({builder: builder for builder in _BUILDERS})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
+argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
 
 
 def duration(raw: str) -> timedelta:
@@ -144,6 +151,23 @@ def applications(raw: str) -> tuple[ApplicationName, ...]:
             raise ValueError(f"must be names such as `shop` or `team/shop`, got {word!r}")
         names.append(ApplicationName(name, namespace))
     return tuple(names)
+
+
+def selector(raw: str) -> str:
+    """Parse a selector of labels as Kubernetes has it; Argo CD reads what is between the commas."""
+    if raw and not re.fullmatch(r"[A-Za-z0-9._/!=(), -]+", raw):
+        raise ValueError(f"must be labels such as `app=shop,stage!=dev`, got {raw!r}")
+    return raw
+
+
+def project(raw: str) -> str:
+    if raw and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", raw):
+        raise ValueError(f"must be the name of a project such as `team`, got {raw!r}")
+    return raw
+
+
+def resources(raw: str) -> tuple[ResourcePattern, ...]:
+    return tuple(parse_resource_pattern(word) for word in words(raw))
 
 
 def server(raw: str) -> str:

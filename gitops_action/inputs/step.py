@@ -14,7 +14,7 @@ from gitops_action.model.image import Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.wait import ApplicationName, ResourcePattern, SyncMode, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,11 @@ class Inputs:
     argocd_server: Annotated[str, parsers.server]
     argocd_token: Annotated[Secret, Secret]
     argocd_applications: Annotated[tuple[ApplicationName, ...], parsers.applications]
+    argocd_selector: Annotated[str, parsers.selector]
+    argocd_project: Annotated[str, parsers.project]
+    argocd_resources: Annotated[tuple[ResourcePattern, ...], parsers.resources]
+    argocd_sync: Annotated[SyncMode, parsers.argocd_sync]
+    argocd_unblock: Annotated[bool, parsers.boolean]
     argocd_insecure: Annotated[bool, parsers.boolean]
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]

@@ -6,6 +6,7 @@ means asking the server for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -36,13 +37,19 @@ _STRUCTURES = frozenset(
     }
 )
 _PATHS = frozenset({"path", "paths", "files", "env", "envs"})
+# What Go asks without a proxy, and IPv6 addresses: no proxy that is not there keeps Kustomize from
+# these.
+_LOOPBACK = re.compile(r"https?://(?:[^/?#]*@)?(?:localhost|127\.|\[)", re.IGNORECASE)
 
 
 class Snapshot(Tree, Protocol):
-    """The files of a commit, all at once."""
+    """The files of a commit, many at once."""
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
-        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
+    def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
+        """Map the path of files and links to their modes as git writes them, such as `100644`.
+
+        At least those in the folders on the way to `paths`, and in `paths` that are folders.
+        """
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         """Read files that are there; of a symbolic link what is written in it."""
@@ -50,63 +57,81 @@ class Snapshot(Tree, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The sources of some kustomizations, and which kustomizations each of them is made of."""
+    """The sources of some folders, and of which files each of them is made."""
 
     sources: Sources
     uses: Mapping[PurePosixPath, frozenset[PurePosixPath]]
 
 
-def gather(tree: Snapshot, head: CommitSha, roots: Iterable[PurePosixPath]) -> Gathered:
-    """Follow every local reference from the kustomizations `roots`, which are files.
+# A file, and the folder from which its references start; None for one that has none.
+_Read = tuple[str, str | None]
+# A place in the repository, None for one outside; the words for it; whether they configure.
+_Reference = tuple[str | None, str, bool]
+
+
+def gather(tree: Snapshot, head: CommitSha, folders: Iterable[PurePosixPath]) -> Gathered:
+    """Follow every local reference from the kustomizations in `folders`.
 
     What a reference does not find is left out: Kustomize says it better.
     """
-    return _Gathering(tree, head).run([str(root) for root in roots])
+    return _Gathering(tree, head).run(folders)
 
 
 class _Gathering:
     def __init__(self, tree: Snapshot, head: CommitSha) -> None:
         self._tree = tree
         self._head = head
-        self._modes = tree.modes(head)
+        self._modes: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
-        self._outside: dict[str, None] = {}
-        self._below: dict[str, set[str]] = {}
+        self._outside = set[str]()
+        self._below: dict[_Read, set[_Read]] = {}
 
-    def run(self, roots: list[str]) -> Gathered:
-        # A file, and the folder to which its own references are relative; None for a manifest.
-        files = {root: self._resolved(root) or root for root in roots}
-        level: dict[str, str | None] = {file: _parent(root) for root, file in files.items()}
+    def run(self, folders: Iterable[PurePosixPath]) -> Gathered:
+        places = {folder: "/".join(folder.parts) for folder in folders}
+        self._look(places.values())
+        roots = {folder: self._roots(place) for folder, place in places.items()}
+        level: set[_Read] = set().union(*roots.values())
         while level:
-            self._files |= self._tree.contents(self._head, level)
-            following: dict[str, str | None] = {}
-            for path, folder in level.items():
-                if folder is not None:
-                    following |= self._follow(path, folder)
-            level = {path: at for path, at in following.items() if path not in self._files}
+            self._files |= self._tree.contents(
+                self._head, {path for path, _ in level} - self._files.keys()
+            )
+            named = {read: self._named(*read) for read in level}
+            self._look({place for one in named.values() for place, _, _ in one if place})
+            for read, references in named.items():
+                self._below[read] = set(self._follow(read[1], references))
+            level = set().union(*(self._below[read] for read in level)) - self._below.keys()
         sources = Sources(
             {PurePosixPath(path): content for path, content in self._files.items()},
             {PurePosixPath(path): target for path, target in self._links.items()},
-            tuple(self._outside),
+            tuple(sorted(self._outside)),
         )
-        uses = {PurePosixPath(root): self._reached(file) for root, file in files.items()}
-        return Gathered(sources, uses)
+        return Gathered(sources, {folder: self._reached(root) for folder, root in roots.items()})
 
-    def _follow(self, path: str, folder: str) -> dict[str, str | None]:
-        found: dict[str, str | None] = {}
-        for reference, configured in _references(self._files[path]):
-            place = _joined(folder, reference)
+    def _look(self, paths: Collection[str]) -> None:
+        """Find out what is there, of many places in one go."""
+        self._modes |= self._tree.modes(self._head, paths)
+
+    def _roots(self, folder: str) -> set[_Read]:
+        return {(file, folder) for file in self._kustomizations(folder)}
+
+    def _named(self, path: str, folder: str | None) -> list[_Reference]:
+        if folder is None:
+            return []
+        return [
+            (_place(folder, reference), reference, configured)
+            for reference, configured in _references(self._files[path])
+        ]
+
+    def _follow(self, folder: str | None, references: Iterable[_Reference]) -> Iterator[_Read]:
+        for place, reference, configured in references:
             resolved = None if place is None else self._resolved(place)
             if place is None:
-                self._outside[reference] = None
+                self._outside.add(reference)
             elif resolved is not None and resolved in self._modes:
-                found[resolved] = folder if configured else found.get(resolved)
+                yield resolved, folder if configured else None
             elif resolved is not None:
-                for file in self._kustomizations(resolved):
-                    found[file] = resolved
-                    self._below.setdefault(path, set()).add(file)
-        return found
+                yield from self._roots(resolved)
 
     def _kustomizations(self, folder: str) -> Iterator[str]:
         """The folder's kustomization; where there are several, Kustomize shall see them all."""
@@ -129,19 +154,24 @@ class _Gathering:
                 return None
             self._links[link] = written
             path = f"{target}{path[len(link) :]}".lstrip("/")
+            self._look([path])
         return None
 
     def _read(self, link: str) -> str:
         return self._tree.contents(self._head, [link])[link].decode(errors="replace")
 
-    def _reached(self, root: str) -> frozenset[PurePosixPath]:
-        seen, waiting = set[str](), [root]
+    def _reached(self, roots: Iterable[_Read]) -> frozenset[PurePosixPath]:
+        seen, waiting = set[_Read](), [*roots]
         while waiting:
-            path = waiting.pop()
-            if path not in seen:
-                seen.add(path)
-                waiting += self._below.get(path, ())
-        return frozenset(PurePosixPath(path) for path in seen)
+            read = waiting.pop()
+            if read not in seen:
+                seen.add(read)
+                waiting += self._below[read]
+        return frozenset(PurePosixPath(path) for path, _ in seen)
+
+
+def _place(folder: str, reference: str) -> str | None:
+    return None if _LOOPBACK.match(reference) else _joined(folder, reference)
 
 
 def _references(content: bytes) -> Iterator[tuple[str, bool]]:

@@ -11,7 +11,7 @@ from gitops_action.inputs import Inputs, RunContext, invalid
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
-from gitops_action.model.source import Commit
+from gitops_action.model.source import Commit, CommitSha
 from gitops_action.model.stage import Stage
 from gitops_action.plan.gitops import (
     gitops_branch,
@@ -40,7 +40,8 @@ class Plan:
 
     `image` is what the kustomizations shall ask for, without its digest, which only the registry
     knows; `commit_page` is the address that a commit SHA completes, empty where it is not known;
-    `elsewhere` means that the GitOps repository is not the one of the run.
+    `elsewhere` means that the GitOps repository is not the one of the run; `source` is the commit
+    that the image is made from.
     """
 
     stages: tuple[Stage, ...]
@@ -54,6 +55,7 @@ class Plan:
     gitops_url: str
     commit_page: str
     elsewhere: bool
+    source: CommitSha
     notices: tuple[str, ...]
 
 
@@ -136,12 +138,20 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             wait_for=inputs.wait_for,
             timeout_seconds=inputs.wait_timeout.total_seconds(),
             settle_seconds=_SETTLE_SECONDS,
+            selector=inputs.argocd_selector,
+            project=inputs.argocd_project,
+            branch=branch,
+            resources=inputs.argocd_resources,
+            mode=inputs.argocd_sync,
+            unblock=inputs.argocd_unblock,
+            run=context.run_url,
         )
         if Stage.SYNC in stages
         else None,
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
+        source=commit.sha,
         notices=notices,
     )
 

@@ -8,7 +8,8 @@ from gitops_action.model.wait import WaitFor
 
 _READ_ONLY_EVENTS = {"pull_request", "merge_group"}
 _READ_ONLY_STAGES = {Stage.VERIFY, Stage.BUILD}
-_ARGOCD = ("argocd-server", "argocd-token", "argocd-applications")
+_ARGOCD = ("argocd-server", "argocd-token")
+_WHICH = ("argocd-applications", "argocd-selector")
 
 # Which stages an input is for; what stands nowhere here is for every stage.
 _USERS = {
@@ -18,7 +19,10 @@ _USERS = {
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token"),
     ),
-    Stage.SYNC: (*_ARGOCD, "argocd-insecure", "wait-timeout"),
+    Stage.SYNC: (
+        *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
+        *("argocd-unblock", "argocd-insecure", "wait-timeout"),
+    ),
 }
 _ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
 # What a stage cannot do without, and the stages whose result it needs in the same run.
@@ -57,7 +61,7 @@ def _implied(inputs: Inputs) -> frozenset[Stage]:
         stages |= {Stage.BUILD, Stage.PUBLISH}
     if inputs.kustomizations:
         stages.add(Stage.PROMOTE)
-    if inputs.given & set(_ARGOCD):
+    if inputs.given & {*_ARGOCD, *_WHICH}:
         stages.add(Stage.SYNC)
     return frozenset(stages)
 
@@ -69,6 +73,8 @@ def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str
         for name in _NEEDS.get(stage, ())
         if not getattr(inputs, name.replace("-", "_"))
     ]
+    if stage is Stage.SYNC and not (inputs.argocd_applications or inputs.argocd_selector):
+        problems.append(f"`{_WHICH[0]}` is empty, and the stage `{stage}` needs it")
     before = _AFTER.get(stage)
     if before and before not in wanted:
         problems.append(f"the stage `{stage}` needs the stage `{before}` in the same run")

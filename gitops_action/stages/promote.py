@@ -1,6 +1,7 @@
 """Stage 4: the GitOps branch asks for the new tag.
 
-On a rejected push we do not rebase: we take the new head and make the edit again.
+On a rejected push we do not rebase: we take the new head and make the edit again. A server that
+fails is asked again in the same loop, under the same deadline.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gitops_action.errors import ConflictError
+from gitops_action.errors import ActionError, ConflictError, GitOpsUnavailableError
 from gitops_action.kustomization import (
     FileEdit,
+    ImageChange,
     ImageRequest,
     RenderedProof,
     Renderer,
@@ -65,8 +67,9 @@ class PromoteResult:
 
     `revision` is our commit, or the head at which nothing had to change; `previous` is the image
     reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
-    all kustomizations that ask for the image; `rendered_diff` is what changes in the manifests
-    that they render, `unproved` says of each that could not be rendered why.
+    all kustomizations that ask for the image, and `changes` each entry that was changed in them;
+    `rendered_diff` is what changes in the manifests that they render, `unproved` says of each that
+    could not be rendered why.
     """
 
     revision: CommitSha
@@ -74,6 +77,7 @@ class PromoteResult:
     previous: str
     diff: str
     files: tuple[PurePosixPath, ...]
+    changes: tuple[tuple[PurePosixPath, ImageChange], ...] = ()
     rendered_diff: str = ""
     unproved: tuple[str, ...] = ()
 
@@ -111,29 +115,41 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     """Commit and push the edit; `chance` gives numbers from 0 to 1, as `random.random` does.
 
     Raises KustomizationError, EntryError, ProofError and RenderError before anything is written,
-    ConflictError when every race was lost until the deadline, and what the repository raises.
+    ConflictError when every race was lost until the deadline, and what the repository raises;
+    GitOpsUnavailableError only when it was so until the deadline.
     """
     deadline = clock.monotonic() + request.deadline_seconds
     message = commit_message(request, image)
     attempts = 0
     while True:
-        head = repository.head(request.branch)
-        edits = _plan(request, image, repository, head)
-        # After a lost race too: the renderer knows what it has rendered before.
-        proof = prove_rendered(
-            edits, tree=repository, head=head, renderer=renderer, required=request.proof_required
-        )
-        files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
-        if not files:
-            return _result(head, edits, proof, log)
-        change = Change(parent=head, files=files, message=message, author=request.author)
-        if commit := repository.land(change, request.branch):
-            return _result(commit, edits, proof, log)
+        try:
+            head = repository.head(request.branch)
+            edits = _plan(request, image, repository, head)
+            # After a lost race too: the renderer knows what it has rendered before.
+            proof = prove_rendered(
+                edits,
+                tree=repository,
+                head=head,
+                renderer=renderer,
+                required=request.proof_required,
+            )
+            files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
+            if not files:
+                return _result(head, edits, proof, log)
+            change = Change(parent=head, files=files, message=message, author=request.author)
+            if commit := repository.land(change, request.branch):
+                return _result(commit, edits, proof, log)
+            failure: ActionError = _lost(request, attempts + 1, head)
+            why = (
+                f"Somebody else pushed to {request.branch} first: starting over from its new head."
+            )
+        except GitOpsUnavailableError as error:
+            failure, why = error, f"{error.message} Trying again."
         attempts += 1
         delay = chance() * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempts)
         if clock.monotonic() + delay > deadline:
-            raise _lost(request, attempts, head)
-        log.say(f"Somebody else pushed to {request.branch} first: starting over from its new head.")
+            raise failure
+        log.say(why)
         clock.sleep(delay)
 
 
@@ -163,6 +179,8 @@ def _result(
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
         for warning in file.edit.warnings:
             log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
+    for warning in proof.warnings:
+        log.annotate(Annotation(Level.WARNING, warning))
     for notice in (*proof.notices, *proof.unproved):
         log.annotate(Annotation(Level.NOTICE, notice))
     return PromoteResult(
@@ -171,6 +189,9 @@ def _result(
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed),
         files=tuple(file.path for file in edits),
+        changes=tuple(
+            (file.path, change) for file in edits for change in file.edit.images if change.changed
+        ),
         rendered_diff=proof.diff,
         unproved=proof.unproved,
     )

@@ -1,4 +1,4 @@
-"""The reference's tables, made from action.yml: `python tests/contract/tables.py --write`."""
+"""docs/reference.md, made from action.yml: `python tests/contract/tables.py --write`."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    text = render(REFERENCE.read_text())
+    tables = render(REFERENCE.read_text())
     if "--write" in sys.argv:
-        REFERENCE.write_text(text)
+        REFERENCE.write_text(tables)
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(tables)

@@ -52,7 +52,10 @@ class FakeGitOpsRepository:
     def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
         return self.commits[head].files.get(path)
 
-    def link(self, _head: CommitSha, _path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+    def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        for place in (*reversed(path.parents), path):
+            if str(place) in self.links:
+                return place, self.commits[head].files[place].decode()
         return None
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class FakeGitOpsRepository:
             dict.fromkeys(path.parts[0] + ("/" if len(path.parts) > 1 else "") for path in below)
         )
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
+    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
         return {
             str(path): "120000" if str(path) in self.links else "100644"
             for path in self.commits[head].files

@@ -70,6 +70,9 @@ class FakeGitOps(FakeGitOpsRepository):
             commit = self.commits[commit].parent
         return commit == ancestor
 
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        return self.commits[revision].files.get(path)
+
 
 @dataclass
 class World:

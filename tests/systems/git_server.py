@@ -8,7 +8,6 @@ with GitServer(folder) as server:
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 import subprocess
 import threading
@@ -17,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
+from tests.systems.git_repositories import GitRepositories
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
 PROTECTED_BRANCH = """\
 error: GH006: Protected branch update failed for refs/heads/main.
@@ -26,18 +27,21 @@ error: Changes must be made through a pull request.
 """
 RULE_VIOLATION = """\
 error: GH013: Repository rule violations found for refs/heads/main.
+Review all repository rules at https://github.com/acme/gitops/rules?ref=refs%2Fheads%2Fmain
+
+- Commits must have verified signatures.
+  Found 1 violation:
+
+  027faa7121ee9df79db623e1a2848d2cc88a8dba
+"""
+PULL_REQUEST_RULE = """\
+error: GH013: Repository rule violations found for refs/heads/main.
+- Changes must be made through a pull request.
 - Commits must have verified signatures.
 """
-_SETTINGS = {
-    "http.receivepack": "true",
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-    "receive.autogc": "false",
-    "gc.auto": "0",
-}
 
 
-class GitServer:
+class GitServer(GitRepositories):
     """Repositories below `folder`, served until the end of the `with` block."""
 
     def __init__(
@@ -48,13 +52,18 @@ class GitServer:
         certificate: Path | None = None,
     ) -> None:
         """Serve HTTPS where `certificate`, a PEM file with its key, is given."""
-        self._folder = folder
+        super().__init__(folder)
         self._scheme = "https" if certificate else "http"
         self.token = token
         self.read_only_token = f"{token}-read-only"
         self.requests: list[str] = []
-        self.failures: list[int] = []
+        self.failures: list[int | tuple[int, str]] = []
+        self.refusals: dict[str, tuple[int, str]] = {}
+        self.refused_once: dict[str, tuple[int, str]] = {}
+        self.before_pushes: list[Callable[[], object]] = []
+        self.moved: dict[str, str] = {}
         self.loses_answers = False
+        self.forgets_protocol = False
         self.flowing = threading.Event()
         self.flowing.set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -83,89 +92,21 @@ class GitServer:
     def url(self, name: str) -> str:
         return f"{self.address}/{name}.git"
 
-    def path(self, name: str) -> Path:
-        return self._folder / f"{name}.git"
+    def refuse_writes(self, name: str, status: int, text: str) -> None:
+        """Answer every push to a repository with this status and this text."""
+        self.refusals[name] = (status, text)
 
-    def create(
-        self, name: str, files: Mapping[str, str | bytes] | None = None, *, branch: str = "main"
-    ) -> str:
-        """Make a repository with one commit of these files (none without files); return its SHA."""
-        self.path(name).mkdir(parents=True)
-        self.git(name, "init", "--quiet", "--bare", f"--initial-branch={branch}")
-        for key, value in _SETTINGS.items():
-            self.git(name, "config", key, value)
-        return self.commit(name, files, branch=branch) if files else ""
+    def refuse_once(self, name: str, status: int) -> None:
+        """Answer the next push to a repository with this status."""
+        self.refused_once[name] = (status, "Service unavailable.")
 
-    def commit(
-        self,
-        name: str,
-        files: Mapping[str, str | bytes],
-        *,
-        branch: str = "main",
-        modes: Mapping[str, str] | None = None,
-        message: str = "From another writer",
-    ) -> str:
-        """Commit to a branch as another writer does; return the SHA. A mode is as `100755`."""
-        ref = f"refs/heads/{branch}"
-        parts = [
-            f"commit {ref}\ncommitter Another Writer <writer@example.com> now\n".encode(),
-            _data(message.encode()),
-        ]
-        if self.git(name, "for-each-ref", ref):
-            parts.append(f"from {ref}^0\n".encode())
-        for path, content in files.items():
-            mode = (modes or {}).get(path, "100644")
-            raw = content.encode() if isinstance(content, str) else content
-            parts += [f"M {mode} inline {path}\n".encode(), _data(raw)]
-        self.git(
-            name, "fast-import", "--quiet", "--force", "--date-format=now", stdin=b"".join(parts)
-        )
-        return self.head(name, branch)
-
-    def head(self, name: str, branch: str = "main") -> str:
-        """The SHA of the branch's newest commit, empty where there is no such branch."""
-        return self.git(name, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
-
-    def read(self, name: str, path: str, branch: str = "main") -> bytes:
-        """A file's bytes at the head of the branch."""
-        return self._run(name, "cat-file", "blob", f"refs/heads/{branch}:{path}")
-
-    def git(self, name: str, *argv: str, stdin: bytes = b"") -> str:
-        """Run git in a repository; return what it prints, without the last line break."""
-        return self._run(name, *argv, stdin=stdin).decode().rstrip("\n")
-
-    def refuse_pushes(self, name: str, text: str) -> None:
-        """Install a pre-receive hook that says `text` and refuses."""
-        hook = self.path(name) / "hooks" / "pre-receive"
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\ncat >&2 <<'TEXT'\n{text}TEXT\nexit 1\n")
-        hook.chmod(0o755)
+    def before_push(self, act: Callable[[], object]) -> None:
+        """Let something happen when the next push begins."""
+        self.before_pushes.append(act)
 
     def stall(self) -> None:
         """Let requests hang without an answer, until `flowing` is set or the `with` ends."""
         self.flowing.clear()
-
-    def environment(self) -> dict[str, str]:
-        """The environment of every git that the server runs."""
-        return {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self._folder),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_PROJECT_ROOT": str(self._folder),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "LC_ALL": "C",
-        }
-
-    def _run(self, name: str, *argv: str, stdin: bytes = b"") -> bytes:
-        return subprocess.run(
-            ["git", *argv],
-            cwd=self.path(name),
-            env=self.environment(),
-            input=stdin,
-            check=True,
-            stdout=subprocess.PIPE,
-        ).stdout
 
 
 class _Server(ThreadingHTTPServer):
@@ -202,8 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
         refusal = self._refusal()
         if refusal:
             status, text = refusal
-            challenge = [("WWW-Authenticate", 'Basic realm="git"')] if status == 401 else []
-            self._answer(status, [("Content-Type", "text/plain"), *challenge], text.encode())
+            headers = [("Content-Type", "text/plain")]
+            if status == 401:
+                headers.append(("WWW-Authenticate", 'Basic realm="git"'))
+            if status == 301:
+                headers.append(("Location", text))
+            self._answer(status, headers, text.encode())
             return
         status, headers, content = self._backend(body)
         if git.loses_answers and self.command == "POST" and self._writes():
@@ -217,16 +162,27 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get_all("Authorization") or []
         token = _password(given[0]) if given else ""
         if git.failures:
-            return git.failures.pop(0), "Service unavailable."
+            failure = git.failures.pop(0)
+            return failure if isinstance(failure, tuple) else (failure, "Service unavailable.")
         if len(given) > 1:
             return 400, 'Duplicate header: "Authorization"'
         if token not in (git.token, git.read_only_token):
             return 401, "Invalid username or token."
-        if not git.path(self._name()).is_dir():
-            return 404, "Repository not found."
-        if token == git.read_only_token and self._writes():
-            return 403, f"Permission to {self._name()}.git denied to github-actions[bot]."
-        return None
+        return self._absence() or (self._refused_write(token) if self._writes() else None)
+
+    def _absence(self) -> tuple[int, str] | None:
+        name, git = self._name(), self.git
+        if name in git.moved:
+            return 301, f"{git.address}{self.path.replace(name, git.moved[name], 1)}"
+        return None if git.path(name).is_dir() else (404, "Repository not found.")
+
+    def _refused_write(self, token: str) -> tuple[int, str] | None:
+        name, git = self._name(), self.git
+        if token == git.read_only_token:
+            return 403, f"Permission to {name}.git denied to github-actions[bot]."
+        if git.before_pushes:
+            git.before_pushes.pop(0)()
+        return git.refusals.get(name) or git.refused_once.pop(name, None)
 
     def _name(self) -> str:
         """`acme/gitops`, as GitHub takes it with and without `.git`."""
@@ -259,7 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": ""
+            if self.git.forgets_protocol
+            else self.headers.get("Git-Protocol", ""),
             "REMOTE_USER": "x-access-token",
             "REMOTE_ADDR": "127.0.0.1",
         }
@@ -294,7 +252,3 @@ def _password(header: str) -> str:
     if kind.lower() != "basic":
         return ""
     return base64.b64decode(encoded).decode().partition(":")[2]
-
-
-def _data(content: bytes) -> bytes:
-    return f"data {len(content)}\n".encode() + content + b"\n"

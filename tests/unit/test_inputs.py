@@ -66,7 +66,7 @@ def test_values_are_parsed_into_types() -> None:
         ("wait-timeout", "soon", "`90s`, `15m` or `1h`"),
         ("wait-timeout", "10", "`90s`, `15m` or `1h`"),
         ("wait-timeout", "0m", "`90s`, `15m` or `1h`"),
-        ("wait-for", "ready", "`synced`, `healthy`, `nothing`"),
+        ("wait-for", "ready", "`synced`, `healthy`, `suspended`, `nothing`"),
         ("pin", "sha", "`tag`, `digest`, `tag+digest`"),
         ("builder", "kaniko", "`auto`, `docker`, `ko`"),
         ("rendered-proof", "always", "`when-possible`, `required`"),

@@ -359,6 +359,8 @@ def test_a_usual_tag_needs_no_quotes(tag: str) -> None:
         ("0x1FFFFFFFFFFFFFFFF", True),
         ("-0xFFFFFFFFFFFFFFFF", True),
         ("0xFFFFFFFFFFFFFFFF", False),
+        ("-0x8000000000000000", False),
+        ("-0x8000000000000001", True),
         ("99999999999999999999999", False),
         (".inf", False),
         ("08", False),

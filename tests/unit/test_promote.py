@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_action.errors import ConflictError, EntryError, KustomizationError, RenderError
+from gitops_action.errors import (
+    ConflictError,
+    EntryError,
+    GitOpsUnavailableError,
+    KustomizationError,
+    RenderError,
+)
+from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -97,6 +104,16 @@ def test_commits_the_new_tag_to_the_branch() -> None:
         diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
         " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
         files=(PurePosixPath(SHOP),),
+        changes=(
+            (
+                PurePosixPath(SHOP),
+                ImageChange(
+                    entry="ghcr.io/acme/shop",
+                    old="ghcr.io/acme/shop:v1",
+                    new="ghcr.io/acme/shop:v2",
+                ),
+            ),
+        ),
     )
 
 
@@ -289,3 +306,34 @@ def test_shows_the_notices_of_an_edit_once() -> None:
         f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
         "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
     )
+
+
+def test_a_server_that_fails_for_a_while_is_asked_again() -> None:
+    """
+    A bad gateway in the middle of a push does not make the job red.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[_fail, _fail])
+
+    result = run(repository)
+
+    assert result.changed
+    assert repository.pushed == [result.revision]
+
+
+def test_a_server_that_stays_away_is_said_to_at_the_deadline() -> None:
+    """
+    The error is the server's, not that others were faster.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[_fail] * 100)
+    clock = FakeClock()
+
+    with pytest.raises(GitOpsUnavailableError) as caught:
+        run(repository, clock=clock)
+
+    assert caught.value.message == "The server is down."
+    assert repository.pushed == []
+    assert clock.now <= 100.0 + REQUEST.deadline_seconds
+
+
+def _fail(_: FakeGitOpsRepository) -> None:
+    raise GitOpsUnavailableError("The server is down.", hint="Run the job again.")

@@ -5,46 +5,42 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.git.blobs import Blobs
 from gitops_action.adapters.git.command import Answer, Git
-from gitops_action.adapters.git.explain import explain, explain_push, is_lost_race, is_unanswered
+from gitops_action.adapters.git.commit import make_commit
 from gitops_action.adapters.git.history import History
+from gitops_action.adapters.git.keys import write_key
+from gitops_action.adapters.git.rejection import explain_rejection, is_lost_race, is_unanswered
+from gitops_action.adapters.git.server import Server
 from gitops_action.adapters.git.trees import Trees
-from gitops_action.errors import ActionError, CancelledError, GitOpsError
+from gitops_action.errors import ActionError, CancelledError, GitOpsError, GitOpsUnavailableError
 from gitops_action.model.change import Change
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 
-_FEW_BRANCHES = 10
+# Seconds between questions about a push that got no answer.
+_PATIENCE = (0.5, 1.0, 2.0, 4.0)
 
 
 class GitOpsClone:
-    """Everything lies in `directory`, which the caller made private and removes.
+    """Everything lies in the folder of `git`, which the caller made private and removes.
 
-    `env` is what git may know of our environment: PATH, proxies, certificates. Methods raise
-    GitOpsError, GitOpsAccessError and RunnerError, and CancelledError within a second of a
-    cancellation. One thread at a time.
+    Methods raise GitOpsError, GitOpsAccessError and RunnerError, and CancelledError within a
+    second of a cancellation. One thread at a time.
     """
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        token: Secret,
-        directory: Path,
-        cancellation: Cancellation,
-        env: Mapping[str, str],
-    ) -> None:
-        self._url = url
-        self._place = directory / "clone"
-        self._git = Git(
-            directory=directory, cancellation=cancellation, env=env, url=url, token=token
+    def __init__(self, git: Git, *, signing_key: Secret | None = None) -> None:
+        self._git = git
+        self._signing_key = (
+            write_key(git.directory, "signing-key", signing_key) if signing_key else None
         )
+        self._url = git.url
+        self._place = git.directory / "clone"
+        self._server = Server(git)
+        self.history = History(git)
         self._trees = Trees(self._git, self._place)
-        self._history = History(self._git, directory / "history.git")
         self._heads: dict[str, CommitSha] = {}
         self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
@@ -66,11 +62,11 @@ class GitOpsClone:
                 network=True,
             )
         if "Remote branch" in answer.stderr or "find remote ref" in answer.stderr:
-            raise self._no_branch(branch)
-        self._require(answer)
+            raise self._server.no_branch(branch)
+        self._server.require(answer)
         found = self._local("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
         if not found.succeeded:  # `clone` takes tags for branches
-            raise self._no_branch(branch)
+            raise self._server.no_branch(branch)
         self._heads[branch] = CommitSha(found.text)
         return self._heads[branch]
 
@@ -84,7 +80,7 @@ class GitOpsClone:
             return None
         # The clone has no files: git fetches this one.
         answer = self._network("cat-file", "blob", blob)
-        self._require(answer)
+        self._server.require(answer)
         return answer.stdout
 
     def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
@@ -93,14 +89,14 @@ class GitOpsClone:
         if found is None:
             return None
         answer = self._network("cat-file", "blob", found[1])
-        self._require(answer)
+        self._server.require(answer)
         return found[0], os.fsdecode(answer.stdout)
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
         return self._trees.names(head, folder)
 
-    def modes(self, head: CommitSha) -> Mapping[str, str]:
+    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
         """Map the path of every file and link to its mode as git writes it, such as `100644`."""
         return {path: mode for path, (mode, _) in self._files(head).items()}
 
@@ -109,7 +105,7 @@ class GitOpsClone:
         files = self._files(head)
         shas = {path: files[path][1] for path in paths}
         blobs, answer = self._blobs.read(set(shas.values()))
-        self._require(answer)
+        self._server.require(answer)
         return {path: blobs[sha] for path, sha in shas.items()}
 
     def land(self, change: Change, branch: str) -> CommitSha | None:
@@ -118,31 +114,22 @@ class GitOpsClone:
         return commit if self.push(commit, change.parent, branch) else None
 
     def commit(self, change: Change) -> CommitSha:
-        """Make a commit that is on no branch yet."""
-        tree = self._trees.changed(f"{change.parent}^{{tree}}", change.files)
-        identity = {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (
-                ("NAME", change.author.name),
-                ("EMAIL", change.author.email),
-            )
-        }
-        answer = self._git.run(
-            *("commit-tree", "-p", str(change.parent), "-F", "-", tree),
-            cwd=self._place,
-            stdin=change.message.encode(),
-            env=identity,
+        """Make a commit that is on no branch yet, signed where there is a key."""
+        return make_commit(
+            self._git,
+            self._place,
+            tree=self._trees.changed(f"{change.parent}^{{tree}}", change.files),
+            change=change,
+            signing_key=self._signing_key,
         )
-        self._require(answer)
-        return CommitSha(answer.text)
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
 
         Once begun it is finished, within 4 s of a cancellation.
 
-        Raises PushRefusedError where a rule of the repository is in the way.
+        Raises PushRefusedError where a rule of the repository is in the way, and
+        GitOpsUnavailableError where the server failed and the commit did not land.
         """
         ref = f"refs/heads/{branch}"
         # The lease only makes the push stricter: our commit follows `parent` anyway. Without it, a
@@ -158,7 +145,7 @@ class GitOpsClone:
             return False
         if is_unanswered(answer):
             return self._landed(commit, branch, answer)
-        raise explain_push(answer, self._url, branch)
+        raise self._refused(answer, branch)
 
     def check_push(self, branch: str) -> None:
         """Ask the server whether the token may push; its rules for branches cannot be asked.
@@ -170,27 +157,39 @@ class GitOpsClone:
             "push", "--porcelain", "--dry-run", "origin", f"{head}:refs/heads/{branch}"
         )
         if not answer.succeeded and not is_lost_race(answer):
-            raise explain_push(answer, self._url, branch)
+            raise self._refused(answer, branch)
 
-    def contains(self, ancestor: CommitSha, revision: CommitSha, branch: str = "") -> bool | None:
-        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known.
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
+        return self.history.contains(ancestor, revision)
 
-        `branch` is where to look, empty for the branch that was last asked for.
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit of the repository; None where there is none."""
+        return self.history.file(revision, path)
+
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """The files that differ between two commits, `head` being one of this clone's.
+
+        None where the server does not have `base`. No file is fetched, and only those trees of
+        `base` that differ.
         """
-        known = branch or next(reversed(self._heads), "") or self.default_branch()
-        return self._history.contains(ancestor, revision, known)
+        answer = self._network(
+            *("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags"),
+            *("--no-write-fetch-head", "origin", str(base)),
+        )
+        if not answer.succeeded:
+            return None
+        answer = self._local(
+            "diff-tree", "-r", "-z", "--name-only", "--no-renames", str(base), str(head)
+        )
+        self._server.require(answer)
+        return frozenset(
+            PurePosixPath(os.fsdecode(path)) for path in answer.stdout.split(b"\0")[:-1]
+        )
 
     def default_branch(self) -> str:
         """Ask the server for the branch that `HEAD` stands for."""
-        answer = self._git.run("ls-remote", "--symref", "--", self._url, "HEAD", network=True)
-        self._require(answer)
-        first = answer.text.partition("\t")[0]
-        if not first.startswith("ref: refs/heads/"):
-            raise GitOpsError(
-                f"The GitOps repository {self._url} has no default branch.",
-                hint="Name a branch: `gitops-branch: main`.",
-            )
-        return first.removeprefix("ref: refs/heads/")
+        return self._server.default_branch()
 
     def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
         if self._listed is None or self._listed[0] != head:
@@ -198,40 +197,37 @@ class GitOpsClone:
         return self._listed[1]
 
     def _landed(self, commit: CommitSha, branch: str, answer: Answer) -> bool:
-        """Find out whether a push that got no answer arrived all the same."""
-        why = explain(answer, self._url)
+        """Find out whether a push that got no answer arrived all the same; raise if it did not."""
+        why = self._server.failure(answer)
         doubt = (
             f"The push of {commit} to {branch} got no answer, and it is not known whether it "
             f"landed. {why.message}"
         )
         hint = f"Look whether {branch} has this commit; running the job again is safe."
-        if self._git.cancelled:
-            raise CancelledError(doubt, hint=hint)
         try:
-            head = self.head(branch)
+            landed = self.history.landed(commit, self._head_at_last(branch))
         except ActionError as error:
-            raise GitOpsError(doubt, hint=hint) from error
-        if head == commit:
-            return True
-        raise why
+            kind = CancelledError if self._git.cancelled else GitOpsError
+            raise kind(doubt, hint=hint) from error
+        if landed is None:
+            raise GitOpsError(doubt, hint=hint)
+        if not landed:
+            raise why
+        return True
 
-    def _no_branch(self, branch: str) -> GitOpsError:
-        answer = self._git.run("ls-remote", "--heads", "--", self._url, network=True)
-        self._require(answer)
-        names = [line.partition("refs/heads/")[2] for line in answer.text.splitlines()]
-        there = ", ".join(names) if len(names) <= _FEW_BRANCHES else f"{len(names)} others"
-        return GitOpsError(
-            f"The GitOps repository {self._url} has no branch `{branch}`; "
-            f"it has {there or 'no branch at all'}.",
-            hint=f"Name one in `gitops-branch`, or make it: `git push origin HEAD:{branch}`.",
-        )
+    def _head_at_last(self, branch: str) -> CommitSha:
+        for seconds in _PATIENCE:
+            try:
+                return self.head(branch)
+            except GitOpsUnavailableError:
+                self._git.sleep(seconds)
+        return self.head(branch)
+
+    def _refused(self, answer: Answer, branch: str) -> ActionError:
+        return explain_rejection(answer, self._url, branch) or self._server.failure(answer)
 
     def _network(self, *argv: str, finish: bool = False) -> Answer:
         return self._git.run(*argv, cwd=self._place, network=True, finish=finish)
 
     def _local(self, *argv: str) -> Answer:
         return self._git.run(*argv, cwd=self._place)
-
-    def _require(self, answer: Answer) -> None:
-        if not answer.succeeded:
-            raise explain(answer, self._url)

@@ -73,7 +73,11 @@ class Answer:
 
 
 class Git:
-    """Runs git in `directory`; the token reaches only commands that talk to `url`."""
+    """Runs git in `directory`; the token reaches only commands that talk to `url`.
+
+    `env` is what git may know of our environment: PATH, proxies, certificates. `ssh` is the
+    command that connects to an SSH address, empty where there is none.
+    """
 
     def __init__(  # noqa: PLR0913  each is a different thing that a child may know
         self,
@@ -83,14 +87,18 @@ class Git:
         env: Mapping[str, str],
         url: str = "",
         token: Secret | None = None,
+        ssh: str = "",
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._settings = {**_SETTINGS, **(settings or {})}
         self._cancellation = cancellation
         self._token = token or Secret()
         self.url = url
-        inherited = {k: v for k, v in env.items() if k in _KEPT or not k.startswith("GIT_")}
+        inherited = {
+            k: v for k, v in env.items() if k in _KEPT or not k.startswith(("GIT_", "SSH_"))
+        }
+        self._ssh = ssh
         self._env = {
             **inherited,
             "HOME": str(directory),
@@ -117,7 +125,7 @@ class Git:
         """
         self._cancellation.check()
         # Not the child's own folder: where that is missing, GitPython takes ours without a word.
-        place = str(cwd or self._directory)
+        place = str(cwd or self.directory)
         whole = {**self._env, **self._configuration(network=network), **(env or {})}
         with (
             self._fed(stdin) as given,
@@ -130,6 +138,10 @@ class Git:
             stderr=self._redacted(child.stderr.decode(errors="replace")),
             killed=child.killed,
         )
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises CancelledError as soon as the run is cancelled."""
+        self._cancellation.sleep(seconds)
 
     @property
     def cancelled(self) -> bool:
@@ -153,7 +165,7 @@ class Git:
             yield None
             return
         try:
-            file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  closed below
+            file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115  closed below
             with file:
                 file.write(content)
                 file.seek(0)
@@ -171,8 +183,12 @@ class Git:
         configuration = {"GIT_CONFIG_COUNT": str(len(settings))}
         for number, (key, value) in enumerate(settings):
             configuration |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        protocols = _NETWORK_PROTOCOLS if network else _NO_PROTOCOLS
-        return {**configuration, "GIT_ALLOW_PROTOCOL": protocols}
+        if not network:
+            return {**configuration, "GIT_ALLOW_PROTOCOL": _NO_PROTOCOLS}
+        if not self._ssh:
+            return {**configuration, "GIT_ALLOW_PROTOCOL": _NETWORK_PROTOCOLS}
+        ssh = {"GIT_SSH_COMMAND": self._ssh, "GIT_SSH_VARIANT": "ssh"}
+        return {**configuration, **ssh, "GIT_ALLOW_PROTOCOL": f"{_NETWORK_PROTOCOLS}:ssh"}
 
     @property
     def _basic(self) -> str:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 
 from gitops_action.adapters.git.command import Answer, disk_error
-from gitops_action.errors import ActionError, GitOpsAccessError, GitOpsError, PushRefusedError
+from gitops_action.errors import (
+    ActionError,
+    GitOpsAccessError,
+    GitOpsError,
+    GitOpsUnavailableError,
+)
 
-_WRITE = (
+WRITE = (
     "Give the job's token the right to write, and the other repository's token where the GitOps "
     "repository is another one:\n"
     "permissions:\n"
@@ -16,10 +21,20 @@ _WRITE = (
     "with:\n"
     "  gitops-token: ${{ secrets.GITOPS_TOKEN }}"
 )
-_UNREACHABLE = re.compile(
-    r"Could(?: not|n't) (?:resolve|connect)|Failed to connect|Connection (?:refused|reset|timed)"
+_DEPLOY_KEY = (
+    "Add the key's public half to the repository (Settings, Deploy keys) with `Allow write "
+    "access`, and give the private half, without a passphrase:\n"
+    "with:\n  gitops-ssh-key: ${{ secrets.GITOPS_SSH_KEY }}"
+)
+_KNOWN_HOSTS = (
+    "Compare what `ssh-keyscan HOST` prints with what the server's owner says, and give it:\n"
+    "with:\n  gitops-known-hosts: ${{ vars.GITOPS_KNOWN_HOSTS }}"
+)
+# 5xx and 429 pass by themselves; so does what the network does, or the name is wrong.
+_PASSES = re.compile(
+    r"Could(?: not|n't) (?:resolve|connect)|Failed to connect|[Cc]onnection (?:refused|reset|timed)"
     r"|timed out|Empty reply|hung up unexpectedly|early EOF|unexpected disconnect"
-    r"|Operation too slow|returned error: (?:429|5\d\d)\b|unable to access"
+    r"|Operation too slow|returned error: (?:429|5\d\d)\b|Connection closed by|RPC failed"
 )
 # The first that matches counts: git wraps most of them into "unable to access".
 _REASONS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
@@ -33,28 +48,70 @@ _REASONS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         ),
     ),
     (
+        re.compile(r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
+        GitOpsError,
+        "The host key of the GitOps repository {url} is not one of those that are known.",
+        _KNOWN_HOSTS,
+    ),
+    (
+        re.compile(r"marked as read only|denied to deploy key"),
+        GitOpsAccessError,
+        "The SSH key may read the GitOps repository {url}, and not write to it.",
+        _DEPLOY_KEY,
+    ),
+    (
+        re.compile(r"Permission denied \(|Too many authentication failures"),
+        GitOpsAccessError,
+        "The GitOps repository {url} refuses the SSH key.",
+        _DEPLOY_KEY,
+    ),
+    (
+        re.compile(r"archived"),
+        GitOpsAccessError,
+        "The GitOps repository {url} is archived: nobody can push to it.",
+        "Name the repository that took its place in `gitops-repository`, or unarchive it.",
+    ),
+    (
+        re.compile(r"SAML SSO|IP allow list"),
+        GitOpsAccessError,
+        "The organization of the GitOps repository {url} does not let this token in.",
+        "Authorize the token for the organization's single sign-on, or the runner's address.",
+    ),
+    (
         re.compile(
-            r"Authentication failed|could not read (?:Username|Password)|returned error: 40[13]\b"
+            r"Authentication failed|could not read (?:Username|Password)|returned error: 401\b"
         ),
         GitOpsAccessError,
-        "The GitOps repository {url} refuses the token.",
-        _WRITE,
+        "The GitOps repository {url} refuses the token: it is wrong, expired or revoked.",
+        f"The job's own token lives as long as the job. {WRITE}",
+    ),
+    (
+        re.compile(r"returned error: 403\b"),
+        GitOpsAccessError,
+        "The GitOps repository {url} does not let the token do this.",
+        WRITE,
     ),
     (
         re.compile(r"returned error: 30\d\b"),
         GitOpsError,
-        "The GitOps repository {url} is elsewhere: the server redirects, the token does not go.",
-        "Give its present address, often with `.git` at the end, in `gitops-repository`.",
+        (
+            "The GitOps repository {url} is elsewhere: the server redirects{moved}, and the token "
+            "does not go along."
+        ),
+        "Give its present address in `gitops-repository`{moved_to}.",
     ),
     (
-        re.compile(r"repository '[^']*' not found|returned error: 404\b|does not appear to be"),
+        re.compile(
+            r"repository '[^']*' not found|returned error: 404\b|does not appear to be"
+            r"|Repository not found"
+        ),
         GitOpsAccessError,
         "The GitOps repository {url} does not exist, or the token may not see it.",
-        f"Compare the input `gitops-repository`. {_WRITE}",
+        f"Compare the input `gitops-repository`. {WRITE}",
     ),
     (
-        _UNREACHABLE,
-        GitOpsError,
+        _PASSES,
+        GitOpsUnavailableError,
         "The GitOps repository {url} cannot be reached.",
         "Run the job again; look at the git server, the proxy variables and the network.",
     ),
@@ -66,35 +123,33 @@ _REASONS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
     ),
 )
 _FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded")
-_RACE = re.compile(
-    r"\[rejected\]|cannot lock ref|failed to (?:update|lock) ref|incorrect old value"
-    r"|reference already exists"
-)
-_REF_LINE = re.compile(r"^!\t[^\t]*\t(.*)$", re.MULTILINE)
+_REDIRECT = re.compile(r"returned error: 30\d\b")
 _NO_TERMINAL = re.compile("terminal prompts disabled|askpass response")
+_THEIRS = ("remote:", "ERROR:")  # GitHub's SSH servers say the second
 _LONGEST = 1000
 
 
-def is_lost_race(answer: Answer) -> bool:
-    """Whether the branch was elsewhere when the push arrived."""
-    found = _REF_LINE.search(answer.stdout.decode(errors="replace"))
-    return bool(found and _RACE.search(found[1]))
+def is_redirect(answer: Answer) -> bool:
+    """Whether the server has the repository elsewhere."""
+    return bool(_REDIRECT.search(answer.stderr))
 
 
-def is_unanswered(answer: Answer) -> bool:
-    """Whether the server may have done what it was asked, and only its answer was lost."""
-    refused = _REF_LINE.search(answer.stdout.decode(errors="replace"))
-    return answer.killed or (not refused and bool(_UNREACHABLE.search(answer.stderr)))
+def passes(answer: Answer) -> bool:
+    """Whether the server or the network failed, rather than said no."""
+    return answer.killed or bool(_PASSES.search(answer.stderr))
 
 
-def explain(answer: Answer, url: str) -> ActionError:
-    """Say why git could not talk to the server: GitOpsAccessError, GitOpsError or RunnerError."""
+def explain(answer: Answer, url: str, moved: str = "") -> ActionError:
+    """Say why git could not talk to the server; `moved` is where a redirect leads.
+
+    GitOpsUnavailableError where that may pass, GitOpsAccessError, GitOpsError or RunnerError.
+    """
     if _FULL_DISK.search(answer.stderr):
         return disk_error("No space left on device")
-    said = f" {said}" if (said := _said(answer.stderr)) else ""
+    text = f" {words}" if (words := said(answer.stderr)) else ""
     if answer.killed:
-        return GitOpsError(
-            f"The GitOps repository {url} did not answer in time.{said}",
+        return GitOpsUnavailableError(
+            f"The GitOps repository {url} did not answer in time.{text}",
             hint="Run the job again; look at the git server and at the runner's network.",
         )
     kind, message, hint = next(
@@ -102,33 +157,15 @@ def explain(answer: Answer, url: str) -> ActionError:
         for pattern, kind, message, hint in _REASONS
         if pattern.search(answer.stderr)
     )
-    return kind(message.format(url=url) + said, hint=hint)
+    message = message.replace("{url}", url).replace("{moved}", f" to {moved}" if moved else "")
+    return kind(message + text, hint=hint.replace("{moved_to}", f": `{moved}`" if moved else ""))
 
 
-def explain_push(answer: Answer, url: str, branch: str) -> ActionError:
-    """Say why a push was refused: PushRefusedError where a rule did it, else as `explain`."""
-    refused = _REF_LINE.search(answer.stdout.decode(errors="replace"))
-    if refused is None:
-        return explain(answer, url)
-    said = _said(answer.stderr) or refused[1]
-    hint = (
-        "Promote on a branch without this rule (`gitops-branch`), or give `gitops-token` the token "
-        "of a GitHub App that may bypass it, which github-actions[bot] may not."
-    )
-    if "shallow update not allowed" in refused[1]:
-        hint = "Let the server take pushes from shallow clones: `receive.shallowUpdate true`."
-    elif "signatures" in said or "signed" in said:
-        hint = f"The rule asks for signed commits, which this push cannot give. {hint}"
-    return PushRefusedError(
-        f"A rule of the GitOps repository refuses the commit on {branch}: {said}", hint=hint
-    )
-
-
-def _said(text: str) -> str:
+def said(text: str) -> str:
     """Keep what the server said, else git's last words."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # That nobody sits at a terminal tells a workflow's author nothing.
     lines = [line for line in lines if not _NO_TERMINAL.search(line)]
-    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    theirs = [line.partition(":")[2].strip() for line in lines if line.startswith(_THEIRS)]
     last = [line.removeprefix("fatal:").strip() for line in lines if line.startswith("fatal:")]
-    return " ".join(part for part in remote or last[-1:] or lines[-1:] if part)[:_LONGEST]
+    return " ".join(part for part in theirs or last[-1:] or lines[-1:] if part)[:_LONGEST]

@@ -1,52 +1,114 @@
-"""Which commit contains which: a second clone that has commits, and neither trees nor files."""
+"""Which commit contains which, and what messages say: commits, and neither trees nor files."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import PurePosixPath
 
-from gitops_action.adapters.git.command import Git
+from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.adapters.git.explain import explain
 from gitops_action.model.source import CommitSha
 
 _YES, _NO = 0, 1
+_FEW = 10
+_NO_SUCH_FILE = ("does not exist in", "bad file")  # the second where a folder has the name
+_NO_SINGLE_COMMITS = "unadvertised object"
 
 
 class History:
-    """The history of the GitOps repository's branches, fetched when it is first asked for."""
+    """The commits of one repository, fetched by their SHA when they are first asked for.
 
-    def __init__(self, git: Git, place: Path) -> None:
+    For the GitOps repository and the source repository alike; one clone serves the guard and the
+    wait. One thread at a time.
+    """
+
+    def __init__(self, git: Git) -> None:
         self._git = git
-        self._place = place
-        self._cloned = False
+        self._place = git.directory / "history.git"
 
-    def contains(self, ancestor: CommitSha, revision: CommitSha, branch: str) -> bool | None:
-        """Whether `revision` is `ancestor` or has it among its ancestors.
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        """Whether `revision` is `ancestor` or has it among its ancestors, on whatever branch.
 
-        None where that is not known: one of them is not on the branch, or the server does not
-        answer.
+        None where that is not known: the server does not have one of them, or does not answer.
         """
         if ancestor == revision:
             return True
-        if self._cloned and (known := self._ask(ancestor, revision)) is not None:
-            return known
-        return self._ask(ancestor, revision) if self._refresh(branch) else None
+        known = self._is_ancestor(ancestor, revision)
+        if known is None and self._has(revision) and self._has(ancestor):
+            return self._is_ancestor(ancestor, revision)
+        return known
 
-    def _ask(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
-        answer = self._git.run(
-            "merge-base", "--is-ancestor", str(ancestor), str(revision), cwd=self._place
+    def landed(self, commit: CommitSha, head: CommitSha) -> bool | None:
+        """Whether a commit of ours, which may be nowhere but here, is `head` or below it."""
+        if commit == head:
+            return True
+        return bool(self._is_ancestor(commit, head)) if self._has(head) else None
+
+    def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
+        """The trailers of the commits up to `head` whose message has `text`: newest first, a few.
+
+        An image has one source commit, whichever file asks for it: `Image: ghcr.io/acme/shop:v1`
+        finds it without a tree, where a file's own history would need a tree of every commit.
+        """
+        if not self._has(head):
+            return ()
+        answer = self._local(
+            *("log", f"--max-count={_FEW}", "--fixed-strings", f"--grep={text}"),
+            *("--format=%(trailers:only,unfold)%x00", str(head), "--"),
         )
+        messages = answer.stdout.decode(errors="replace").split("\0")[:-1]
+        return tuple(
+            dict(line.split(": ", 1) for line in message.splitlines() if ": " in line)
+            for message in messages
+        )
+
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit, with the trees that lead to it; None where there is none.
+
+        Raises GitOpsError where the server does not have the commit, or does not answer.
+        """
+        self._has(revision)
+        answer = self._git.run(
+            *("cat-file", "blob", f"{revision}:{path}"), cwd=self._place, network=True
+        )
+        if answer.succeeded:
+            return answer.stdout
+        if any(words in answer.stderr for words in _NO_SUCH_FILE):
+            return None
+        raise explain(answer, self._git.url)
+
+    def _is_ancestor(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
+        if not self._place.is_dir():
+            return None
+        answer = self._local("merge-base", "--is-ancestor", str(ancestor), str(revision))
         return {_YES: True, _NO: False}.get(answer.exit_code)
 
-    def _refresh(self, branch: str) -> bool:
-        if self._cloned:
-            ref = f"+refs/heads/{branch}:refs/heads/{branch}"
-            return self._git.run(
-                "fetch", "--quiet", "--no-tags", "origin", ref, cwd=self._place, network=True
-            ).succeeded
-        shutil.rmtree(self._place, ignore_errors=True)
-        self._cloned = self._git.run(
-            *("clone", "--quiet", "--bare", "--filter=tree:0", "--single-branch", "--no-tags"),
-            *(f"--branch={branch}", "--", self._git.url, str(self._place)),
+    def _has(self, sha: CommitSha) -> bool:
+        """Whether the clone has the commit and all its ancestors, now that it was asked for."""
+        return self._is_there(sha) or self._fetch(sha)
+
+    def _is_there(self, sha: CommitSha) -> bool:
+        if not self._place.is_dir():
+            return False
+        return self._local("rev-parse", "--quiet", "--verify", f"{sha}^{{commit}}").succeeded
+
+    def _fetch(self, sha: CommitSha) -> bool:
+        if not self._place.is_dir():
+            self._git.run("init", "--quiet", "--bare", str(self._place))
+            self._local("remote", "add", "origin", self._git.url)
+        # The ref is what the next fetch tells the server that it has.
+        answer = self._fetch_refs(f"+{sha}:refs/kept/{sha}")
+        if _NO_SINGLE_COMMITS in answer.stderr:
+            answer = self._fetch_refs("+refs/heads/*:refs/heads/*")
+        return answer.succeeded and self._is_there(sha)
+
+    def _fetch_refs(self, refspec: str) -> Answer:
+        return self._git.run(
+            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0"),
+            *("origin", refspec),
+            cwd=self._place,
             network=True,
-        ).succeeded
-        return self._cloned
+        )
+
+    def _local(self, *argv: str) -> Answer:
+        return self._git.run(*argv, cwd=self._place)

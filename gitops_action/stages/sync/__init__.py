@@ -3,23 +3,25 @@
 `verdict` says what one document means, `wait` asks for documents until one says enough.
 """
 
-from gitops_action.model.wait import ApplicationName, WaitFor
-from gitops_action.stages.sync.lineage import Ancestry
+from gitops_action.model.wait import ApplicationName, SyncMode, WaitFor
 from gitops_action.stages.sync.request import (
     ApplicationResult,
+    Promoted,
     ResourceStatus,
     SyncRequest,
     SyncResult,
 )
-from gitops_action.stages.sync.wait import ArgoCD, Clock, sync
+from gitops_action.stages.sync.wait import ArgoCD, Clock, History, sync
 
 __all__ = [
-    "Ancestry",
     "ApplicationName",
     "ApplicationResult",
     "ArgoCD",
     "Clock",
+    "History",
+    "Promoted",
     "ResourceStatus",
+    "SyncMode",
     "SyncRequest",
     "SyncResult",
     "WaitFor",
