@@ -40,12 +40,14 @@ test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
 
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations as `test`
+long: $(PYTHON_READY) $(GO_READY) debian ## Repeat what `test` does a hundred times: drawn kustomizations, crowds, kills
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
+	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) ## Time the edit against its alternatives
+bench: $(PYTHON_READY) $(GO_READY) ## Time the edit and the push against their alternatives
 	@python benchmarks/edit.py
+	@python benchmarks/push.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile

@@ -1,4 +1,9 @@
-"""The GitOps repository: a private shallow clone without files, and pushes by compare-and-swap."""
+"""The GitOps repository: a private shallow clone without files, and pushes by compare-and-swap.
+
+It has the newest commit and its trees; a blob is fetched when it is read. Nothing is checked out,
+and there is no index, so that a sparse set (`--sparse`, `--sparse-index`) would have nothing to
+choose from: what a commit costs follows the depth of the changed paths.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +63,7 @@ class GitOpsClone:
         else:
             shutil.rmtree(self._place, ignore_errors=True)
             answer = self._git.run(
-                *("clone", "--quiet", "--depth=1", "--filter=blob:none", "--sparse"),
+                *("clone", "--quiet", "--depth=1", "--filter=blob:none"),
                 *("--no-checkout", "--single-branch", "--no-tags", f"--branch={branch}"),
                 *("--", self._url, str(self._place)),
                 network=True,
