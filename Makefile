@@ -13,15 +13,31 @@ KO := github.com/google/ko@v0.19.1
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
+# What GitHub publishes about its API: the tests' GitHub answers by it.
+GRAPHQL_SCHEMA := 15.26.1
+OPENAPI := 23.0.2
+define GITHUB_SUMS
+4450c2d8ca5105de00c5246f51e04855e054ee88cdfd2c437c02d477b89560e49e10ade065aa91d8c18ecac8f8661db18f6458e5f400513f8eaaaee1593ada30  octokit-graphql-schema-15.26.1.tgz
+a55f0cecbf46636dc0c9b36f4e6a369f28e6a669edebedac444fedaabd192d070f4b8967c3bbb979918d9b044d9010b70fb8195db171e401f32d455105718386  octokit-openapi-23.0.2.tgz
+endef
+export GITHUB_SUMS
+
+# What `test-argocd` runs with: one of the folders of tests/argocd.
+ARGOCD_VERSION ?= 3.6.1
+
 # Each set of versions has a folder of its own, so that two checkouts can share the cache.
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
 BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
+GITHUB := $(GITOPS_ACTION_CACHE)/github-$(GRAPHQL_SCHEMA)-$(OPENAPI)
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
+GITHUB_READY := $(GITHUB)/.ready
+ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
+export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 openssh-client openssh-server openssl
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip ssh sshd openssl
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -32,22 +48,28 @@ demo: $(PYTHON_READY) $(GO_READY) ## Run the main job here, on embedded defaults
 	@python tests/demo.py
 
 .PHONY: test
-test: $(PYTHON_READY) $(GO_READY) debian ## Run every test
+test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Run every test
 	@echo "== unit, contract and property tests"
 	@python -m pytest -q tests/unit tests/contract tests/property
 	@echo "== integration and end-to-end tests, with the real systems"
 	@python -m pytest -q tests/integration tests/e2e
 
+.PHONY: test-argocd
+test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait against the real Argo CD, of ARGOCD_VERSION
+	@echo "== tests with the real Argo CD $(ARGOCD_VERSION) (about 4 min)"
+	@python tests/argocd/serve.py python -m pytest -q -n 6 --dist worksteal tests/argocd
+
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) debian ## Repeat what `test` does a hundred times: drawn kustomizations, crowds, kills
+long: $(PYTHON_READY) $(GO_READY) debian ## Repeat a hundred times what `test` does: drawn kustomizations and rollouts, crowds, kills
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
 	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) ## Time the edit and the push against their alternatives
+bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit, the push and the API against their alternatives
 	@python benchmarks/edit.py
 	@python benchmarks/push.py
+	@python benchmarks/api_delivery.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile
@@ -55,7 +77,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	ruff check --no-cache .
 	mypy
 	lint-imports
-	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e
+	interrogate -q tests/unit tests/contract tests/property tests/integration tests/e2e tests/argocd
 	check-jsonschema --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/hello-gitops/.github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -64,7 +86,7 @@ lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and th
 	hadolint Dockerfile examples/hello-gitops/Dockerfile
 
 .PHONY: docs
-docs: $(PYTHON_READY) ## Write the reference's tables anew from action.yml
+docs: $(PYTHON_READY) ## Write the tables of docs/reference.md anew from action.yml
 	@python tests/contract/tables.py --write
 
 .PHONY: lock
@@ -89,6 +111,18 @@ $(GO_READY):
 	@for program in $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT); do \
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
+
+$(GITHUB_READY): | debian
+	@echo "== fetching GitHub's API descriptions into $(GITHUB) (about 10 s, once)"
+	@rm -rf $(GITHUB); mkdir -p $(GITHUB)
+	@cd $(GITHUB); npm pack --silent @octokit/graphql-schema@$(GRAPHQL_SCHEMA) @octokit/openapi@$(OPENAPI) >/dev/null
+	@cd $(GITHUB); echo "$$GITHUB_SUMS" | sha512sum --quiet --check
+	@cd $(GITHUB); tar -xzf octokit-graphql-*.tgz --strip-components=1 package/schema.graphql
+	@cd $(GITHUB); tar -xzf octokit-openapi-*.tgz --strip-components=2 package/generated/api.github.com.json; rm *.tgz
+	@touch $@
+
+$(ARGOCD)/.ready: | $(GO_READY)
+	@tests/argocd/build $(ARGOCD_VERSION) $(ARGOCD)
 
 .PHONY: debian
 debian:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -29,6 +30,7 @@ from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
+from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -52,6 +54,7 @@ ACTION = Path(__file__).with_name("action.yml")
 # In the image, and only there, with programs that every user can run. The same path in every run,
 # because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
+KO_CACHE = VERIFY / "go-build-ko"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What our own process keeps. `core` asks for the names of the runner's file commands.
 _KEPT = ("PATH", "TMPDIR", "GITHUB_OUTPUT")
@@ -59,6 +62,10 @@ _NETWORK = tuple(
     name
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
+)
+_INSECURE = (
+    "Argo CD's certificate is not checked: whoever stands in between gets the token and can say"
+    " anything. `ca-certificates` takes the certificate of its authority."
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -148,6 +155,8 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
@@ -219,11 +228,16 @@ def _systems(
     if inputs.repository:
         write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
-    http = Http(
+    ca_file = authorities if authorities.is_file() else None
+    argocd_http = Http(
+        cancellation, ca_file=ca_file, verify=not inputs.argocd_insecure, proxies=place.base
+    )
+    github = GitHubApi(
+        Http(cancellation, ca_file=ca_file, proxies=place.base),
         cancellation,
-        ca_file=authorities if authorities.is_file() else None,
-        verify=not inputs.argocd_insecure,
-        proxies=place.base,
+        repository=urlsplit(plan.gitops_url).path.strip("/").removesuffix(".git"),
+        token=inputs.gitops_token or inputs.github_token,
+        rest=place.env.get("GITHUB_API_URL") or "https://api.github.com",
     )
     with (
         _verify_folder() as verify,
@@ -245,6 +259,8 @@ def _systems(
                 private=verify,
                 env=place.env,
                 isolated=can_isolate(),
+                kept=_kept_caches(place.env),
+                modules_token=inputs.modules_token,
             ),
             docker=Docker(
                 processes,
@@ -260,6 +276,7 @@ def _systems(
                 private=builds,
                 credentials=credentials,
                 user=builder,
+                cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
@@ -273,7 +290,10 @@ def _systems(
                 path=place.base["PATH"],
                 user=renderer,
             ),
-            argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
+            argocd=ArgoCD(
+                argocd_http, inputs.argocd_server, inputs.argocd_token, inputs.argocd_headers
+            ),
+            reports=GitHubReports(github),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )
@@ -299,6 +319,12 @@ def _gitops(
 
 def _in_image() -> bool:
     return os.geteuid() == 0 and VERIFY.is_dir()
+
+
+def _kept_caches(env: Mapping[str, str]) -> Path | None:
+    """Where `actions/cache` can find what the next job may need; nowhere outside a runner."""
+    temporary = env.get("RUNNER_TEMP")
+    return Path(temporary, "gitops-action") if temporary and _in_image() else None
 
 
 @contextmanager

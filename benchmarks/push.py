@@ -39,7 +39,8 @@ def main() -> None:
         }
         print(f"{'':28} median   shortest  longest  (s)")
         taken = measure(
-            {f"push, {label}": partial(promote, place, name) for label, name in sizes.items()}, TIMES
+            {f"push, {label}": partial(promote, place, name) for label, name in sizes.items()},
+            TIMES,
         )
         taken |= measure(
             {

@@ -185,6 +185,7 @@ class ArgoCDUnavailableError(ActionError):
     """Argo CD does not answer now: the network, a restart, too much load."""
 
     code = "argocd-unavailable"
+    retry_after_seconds = 0.0  # what the server asks for; 0 where it does not say
 
 
 class ArgoCDTLSError(ActionError):
@@ -209,6 +210,24 @@ class DegradedError(ActionError):
     """The commit is applied and its resources are not healthy."""
 
     code = "degraded"
+
+
+class ReportedError(ActionError):
+    """Who watches the cluster reports on GitHub that the commit could not be deployed."""
+
+    code = "reported-failed"
+
+
+class RolledBackError(ActionError):
+    """Another image has replaced ours in the GitOps repository, and it is not a newer one."""
+
+    code = "rolled-back"
+
+
+class OtherImageError(ActionError):
+    """The commit is applied, and another image than ours runs."""
+
+    code = "other-image"
 
 
 class WaitTimeoutError(ActionError):

@@ -63,6 +63,7 @@ class Outcome:
     publish: PublishResult | None = None
     promote: PromoteResult | None = None
     sync: SyncResult | None = None
+    reverted: PromoteResult | None = None
 
 
 def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
@@ -128,6 +129,8 @@ def _done(outcome: Outcome) -> str:
         done.append(words(outcome.promote))
     if outcome.sync:
         done.append(words(outcome.sync))
+    if outcome.reverted:
+        done.append(f"{outcome.reverted.revision.short} has put the old image back")
     if isinstance(outcome.failure, BugError):
         # It lost what was known; `nothing was pushed` could be wrong.
         done.append("what was done by then is said above")

@@ -14,7 +14,7 @@ from gitops_action.model.wait import WaitFor
 from gitops_action.outcome import Outcome, Result, StageRun, State, words
 from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PREFLIGHT
-from gitops_action.stages.promote import Ending, PromoteResult
+from gitops_action.stages.promote import REVERT, Ending, PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import SyncResult
 from gitops_action.stages.verify import VerifyResult
@@ -43,6 +43,7 @@ class Progress:
         self.clock = clock
         self.log = log
         self.image: ImageReference | None = None
+        self.reverted: PromoteResult | None = None
         self._runs: dict[str, StageRun] = {}
         self._results: list[object] = []
 
@@ -79,20 +80,25 @@ class Progress:
         return next((result for result in self._results if isinstance(result, kind)), None)
 
     def outcome(self, failure: ActionError | None) -> Outcome:
-        promoted = self.result(PromoteResult)
+        promoted, synced = self.result(PromoteResult), self.result(SyncResult)
         return Outcome(
             plan=self.plan,
-            result=_reached(self.plan, promoted) if failure is None else Result.FAILED,
+            result=_reached(self.plan, promoted, synced) if failure is None else self._failed(),
             runs=tuple(
-                self._runs.get(name, StageRun(name, State.SKIPPED)) for name in (PREFLIGHT, *Stage)
+                self._runs.get(name, StageRun(name, State.SKIPPED))
+                for name in (PREFLIGHT, *Stage, *({REVERT} & set(self._runs)))
             ),
             failure=failure,
             image=self.image,
             verify=self.result(VerifyResult),
             publish=self.result(PublishResult),
             promote=promoted,
-            sync=self.result(SyncResult),
+            sync=synced,
+            reverted=self.reverted,
         )
+
+    def _failed(self) -> Result:
+        return Result.REVERTED if self.reverted else Result.FAILED
 
     def _keep(self, result: object) -> None:
         self._results.append(result)
@@ -106,11 +112,15 @@ class Progress:
         self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {words}")
 
 
-def _reached(plan: Plan, promoted: PromoteResult | None) -> Result:
+def _reached(plan: Plan, promoted: PromoteResult | None, synced: SyncResult | None) -> Result:
     if promoted is None:
         return Result.PUBLISHED if plan.publish else Result.VERIFIED
+    if synced and synced.superseded:
+        return Result.SUPERSEDED
     if promoted.ending is not Ending.PROMOTED:
         return _NOT_PROMOTED[promoted.ending]
-    if plan.sync is None:
+    if synced is None:
         return Result.PROMOTED
-    return Result.SYNCED if plan.sync.wait_for is WaitFor.SYNCED else Result.HEALTHY
+    wanted = plan.sync is None or plan.sync.wait_for is not WaitFor.SYNCED
+    healthy = all(one.health == "Healthy" for one in synced.applications)
+    return Result.HEALTHY if wanted and healthy else Result.SYNCED

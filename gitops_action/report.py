@@ -43,6 +43,11 @@ def _worst(values: list[str], order: tuple[str, ...]) -> str:
     )
 
 
+def _coverage(outcome: Outcome) -> str:
+    percent = outcome.verify.covered_percent if outcome.verify else None
+    return "" if percent is None else f"{percent:.1f}"
+
+
 def _test_count(name: str) -> Callable[[Outcome], str]:
     return lambda outcome: str(getattr(outcome.verify, name)) if outcome.verify else ""
 
@@ -57,6 +62,7 @@ _OUTPUTS: dict[str, Callable[[Outcome], str]] = {
     "tests-passed": _test_count("passed"),
     "tests-failed": _test_count("failed"),
     "tests-skipped": _test_count("skipped"),
+    "coverage": _coverage,
     "previous-image": lambda outcome: outcome.promote.previous if outcome.promote else "",
     "changed": lambda outcome: str(outcome.promote.changed).lower() if outcome.promote else "",
     "gitops-commit": lambda outcome: (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gitops_action.errors import BugError, CancelledError
-from gitops_action.outcome import Outcome, Result, State, counted, short_tag
+from gitops_action.outcome import Outcome, Result, State, counted, short_tag, words
 from gitops_action.stages.promote import Ending
 from gitops_action.stages.sync import ApplicationResult
 
@@ -34,6 +34,7 @@ _STATES = {
 _KEPT_TOGETHER = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
 _DIFF_LINES = 200
 _FINDINGS = 50
+_PACKAGES = 100
 _STANDINGS = {
     Ending.PROMOTED: "**GitOps commit** {commit}",
     Ending.UNCHANGED: "**GitOps branch** asks for it already, at {commit}",
@@ -45,7 +46,7 @@ _STANDINGS = {
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
-        *(_headline, _failure, _findings, _facts, _applications, _resources),
+        *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
         *(_diff, _rendered, _stages),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
@@ -56,7 +57,7 @@ def _headline(outcome: Outcome) -> Iterator[str]:
     name = f": {PurePosixPath(image.repository.name).name} {short_tag(image.tag)}" if image else ""
     if isinstance(outcome.failure, CancelledError):
         yield f"## ⏹️ Cancelled{_text(name)}"
-    elif outcome.result is Result.FAILED:
+    elif outcome.failure:
         failed = next((run.name for run in outcome.runs if run.state is State.FAILED), "")
         yield f"## {_HEADLINES[outcome.result]}{f' in {failed}' if failed else ''}{_text(name)}"
     else:
@@ -85,7 +86,9 @@ def _done_and_not(outcome: Outcome) -> Iterator[str]:
     pushed, promoted = outcome.publish, outcome.promote
     yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
     commit = "no commit was made"
-    if promoted:
+    if outcome.reverted:
+        commit = f"{_code(outcome.reverted.revision.short)} has put the old image back"
+    elif promoted:
         commit = f"{_code(promoted.revision.short)} asks for it, and Argo CD may still deploy it"
     yield f"- GitOps branch: {commit}"
     yield f"- Argo CD: {'see below' if outcome.sync else 'not waited for'}"
@@ -125,6 +128,30 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     yield ""
 
 
+def _tests(outcome: Outcome) -> Iterator[str]:
+    verified = outcome.verify
+    if verified is None:
+        return
+    covered = verified.covered_percent
+    said = "" if covered is None else f", which cover {covered:.1f}\N{NO-BREAK SPACE}%"
+    yield f"- **Tests** {words(verified)}{said}; {_code(verified.go_version)}"
+    for slow in verified.slowest:
+        took = f"{slow.seconds:.1f}\N{NO-BREAK SPACE}s"
+        yield f"  - {took} {_code(slow.test)} in {_code(slow.package)}"
+    yield ""
+    if len(verified.coverage) > 1:
+        yield "<details><summary>Coverage by package</summary>"
+        yield ""
+        yield "| Package | Statements | Covered |"
+        yield "|---|---:|---:|"
+        ranked = sorted(verified.coverage.items(), key=lambda one: (one[1].percent, one[0]))
+        for name, one in ranked[:_PACKAGES]:
+            yield f"| {_code(name)} | {one.statements} | {one.percent:.1f}\N{NO-BREAK SPACE}% |"
+        yield ""
+        yield "</details>"
+        yield ""
+
+
 def _facts(outcome: Outcome) -> Iterator[str]:
     if outcome.image:
         yield f"- **Image** {_code(outcome.image.tagged)}"
@@ -146,6 +173,13 @@ def _diff(outcome: Outcome) -> Iterator[str]:
         return
     yield "### Change in the GitOps repository"
     yield ""
+    if outcome.promote.changes:
+        yield "| Kustomization | Entry | Before | Now |"
+        yield "|---|---|---|---|"
+        for file, change in outcome.promote.changes:
+            cells = (str(file), change.entry, change.old, change.new)
+            yield f"| {' | '.join(_code(cell) for cell in cells)} |"
+        yield ""
     yield from _shortened(outcome.promote.diff)
 
 

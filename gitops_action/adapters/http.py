@@ -11,6 +11,8 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -71,6 +73,20 @@ class Response:
             return None
         return value
 
+    @property
+    def retry_after_seconds(self) -> float:
+        """What `Retry-After` asks for, in seconds or as a time; 0 where it asks for nothing."""
+        said = self.headers.get("Retry-After", "").strip()
+        if said.isascii() and said.isdigit():
+            return float(said)
+        try:
+            moment = parsedate_to_datetime(said)
+        except ValueError:
+            return 0.0
+        if moment.tzinfo is None:
+            return 0.0
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
 
 class Http:
     """Sends requests to any host.
@@ -100,6 +116,7 @@ class Http:
         bearer: Secret | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, Secret] | None = None,
         json: object = None,
         timeout: float,
         finish: bool = False,
@@ -121,7 +138,7 @@ class Http:
                 answer = session.request(
                     method,
                     url,
-                    auth=_Bearer(bearer) if bearer else _no_auth,
+                    auth=_Credentials(bearer, secret_headers or {}),
                     params=params,
                     headers={"Accept": "application/json", **(headers or {})},
                     json=json,
@@ -213,19 +230,19 @@ def _whole(answer: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-class _Bearer:
-    """The token as an auth object: a `headers=` entry would lose to other sources."""
+class _Credentials:
+    """Secrets as an auth object: a `headers=` entry would lose to other sources."""
 
-    def __init__(self, token: Secret) -> None:
-        self._token = token
+    def __init__(self, bearer: Secret | None, headers: Mapping[str, Secret]) -> None:
+        self._bearer = bearer
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        if self._bearer:
+            request.headers["Authorization"] = f"Bearer {self._bearer.reveal()}"
+        for name, value in self._headers.items():
+            request.headers[name] = value.reveal()
         return request
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _translated(error: BaseException, *, proxy: Mapping[str, str]) -> BaseException:

@@ -19,10 +19,12 @@ _LONGEST_OUTPUT = 32 * 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_REASON = 400
 _REMEMBERED = 64
-# A proxy that is not there: what is not git's goes through it. Loopback addresses need no proxy.
+# A proxy that is not there: what is not git's goes through it. Go asks loopback addresses without
+# one; a kustomization that names one is not rendered.
 _NOWHERE = "http://127.0.0.1:1"
 
-_RESTRICTED = "security; file "
+# The second is said of a kustomization that is a symbolic link out of its folder, too.
+_RESTRICTED = ("security; file ", "unable to find one of")
 _REMOTE = "it reads {0} from elsewhere, and nothing is fetched here"
 # What Kustomize says where we, and not the kustomization, are in the way.
 _HERE = (
@@ -69,6 +71,8 @@ class Kustomize:
         program = shutil.which("kustomize", path=self._path)
         if program is None:
             return _unable("the program `kustomize` is not there")
+        if local := [one for one in sources.outside if "://" in one]:
+            return _unable(_REMOTE.format(local[0]))
         tree, home = self._place / "tree", self._place / "home"
         try:
             make_folder(self._place, self._user)
@@ -89,7 +93,7 @@ class Kustomize:
         self, program: str, tree: Path, folder: PurePosixPath, outside: Sequence[str]
     ) -> Rendering:
         rendering = self._run(program, tree, folder, "LoadRestrictionsRootOnly")
-        if _RESTRICTED not in rendering.failure:
+        if not any(words in rendering.failure for words in _RESTRICTED):
             return _told(rendering, tree)
         if outside:
             return _unable(f"it reads {', '.join(outside)} from outside the repository")

@@ -15,7 +15,14 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.via import Via, parse_via
+from gitops_action.model.wait import (
+    ApplicationName,
+    ResourcePattern,
+    SyncMode,
+    WaitFor,
+    parse_resource_pattern,
+)
 
 _T = TypeVar("_T")
 _DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
@@ -31,6 +38,7 @@ _BOOLEANS = {
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
 _NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
+_ALL = 100
 _BUILDERS = ("auto", "docker", "ko")
 _PROOFS = {"when-possible": False, "required": True}
 
@@ -65,6 +73,20 @@ def go_test_flags(raw: str) -> tuple[str, ...]:
     return found
 
 
+def variables(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if odd := [word for word in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word)]:
+        raise ValueError(f"must be names of variables such as `DATABASE_URL`, got {odd[0]!r}")
+    return found
+
+
+def percent(raw: str) -> float | None:
+    """Parse a percentage; None stands for none."""
+    if not re.fullmatch(r"(\d{1,3}(\.\d+)?)?", raw, re.ASCII) or float(raw or 0) > _ALL:
+        raise ValueError(f"must be a percentage such as `80` or `72.5`, got {raw!r}")
+    return float(raw) if raw else None
+
+
 def boolean(raw: str) -> bool:
     if raw not in _BOOLEANS:
         raise ValueError(f"must be `true` or `false`, got {raw!r}")
@@ -85,7 +107,9 @@ def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 builder = _one_of({builder: builder for builder in _BUILDERS})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
+on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
+argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
 
 
 def duration(raw: str) -> timedelta:
@@ -134,12 +158,44 @@ def applications(raw: str) -> tuple[ApplicationName, ...]:
     return tuple(names)
 
 
+def selector(raw: str) -> str:
+    """Parse a selector of labels as Kubernetes has it; Argo CD reads what is between the commas."""
+    if raw and not re.fullmatch(r"[A-Za-z0-9._/!=(), -]+", raw):
+        raise ValueError(f"must be labels such as `app=shop,stage!=dev`, got {raw!r}")
+    return raw
+
+
+def project(raw: str) -> str:
+    if raw and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", raw):
+        raise ValueError(f"must be the name of a project such as `team`, got {raw!r}")
+    return raw
+
+
+def resources(raw: str) -> tuple[ResourcePattern, ...]:
+    return tuple(parse_resource_pattern(word) for word in words(raw))
+
+
 def server(raw: str) -> str:
     url = raw if "://" in raw or not raw else f"https://{raw}"
     parts = urlsplit(url)
     if raw and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
         raise ValueError(f"must be an address such as `https://argocd.example.com`, got {raw!r}")
     return url.rstrip("/")
+
+
+def headers(raw: str) -> Mapping[str, Secret]:
+    """Parse one header a line; what they are is never part of an error."""
+    found = {}
+    for line in filter(None, map(str.strip, raw.splitlines())):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not value:
+            raise ValueError("must be lines such as `CF-Access-Client-Id: …`")
+        found[name] = Secret(value)
+    return found
+
+
+def via(raw: str) -> Via:
+    return parse_via(raw)
 
 
 def certificates(raw: str) -> str:

@@ -12,6 +12,8 @@ from gitops_action.kustomization.refusal import refuse
 if TYPE_CHECKING:
     from gitops_action.kustomization.document import Document, Entry
 
+_LONGEST_LIST = 20
+
 
 def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
     """Find the entries to change; none where one is to be added, several where they are equal.
@@ -41,6 +43,7 @@ def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
             hint="Give it the `name` that the manifests use.",
             line=first.line,
         )
+    _refuse_tagged_name(first)
     # One name can stand beside an entry that was found by its `newName`.
     same = [(at, entry) for at, entry in enumerate(entries) if entry.text("name") in names]
     for _, other in same[1:]:
@@ -54,6 +57,17 @@ def choose(document: Document, repository: str, name: str) -> tuple[int, ...]:
     return tuple(at for at, _ in same)
 
 
+def _refuse_tagged_name(entry: Entry) -> None:
+    new_name = entry.text("newName")
+    if ":" in new_name.rpartition("/")[2] or "@" in new_name:
+        refuse(
+            f"The entry's `newName` is `{new_name}`: Kustomize would put the new tag behind the "
+            "old one.",
+            hint="Write the name alone there; `newTag` and `digest` are fields of their own.",
+            line=entry.fields["newName"].key.line,
+        )
+
+
 def did_you_mean(document: Document, name: str) -> str:
     """Ask about a name that is nearly there; empty where none is."""
     near = difflib.get_close_matches(name, _names(document), 1)
@@ -61,7 +75,9 @@ def did_you_mean(document: Document, name: str) -> str:
 
 
 def _undecided(document: Document, repository: str, found: list[Entry]) -> EntryError:
-    listed = "; ".join(_described(entry) for entry in document.entries) or "none at all"
+    shown = [_described(entry) for entry in document.entries[:_LONGEST_LIST]]
+    more = len(document.entries) - len(shown)
+    listed = "; ".join([*shown, *([f"{more} more"] if more else [])]) or "none at all"
     if found:
         return EntryError(
             f"Several entries of `images` could be meant by {repository}: {listed}.",

@@ -40,7 +40,8 @@ _SMALL = 65_536
 # A megabyte is to be parsed within a second. A node takes many times the memory of a value that is
 # passed over, and is as much rarer in real files.
 _MOST_VALUES = 100_000
-_NODE = 5
+_NODE = 10
+_DOCUMENT = 20
 
 
 def compose(text: str, read: Container[str]) -> list[Node]:
@@ -99,6 +100,7 @@ class _Composer:
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
                 _refuse_version(event)
+                self._count(event, _DOCUMENT)
                 self._anchors = {}
                 yield self._document(next(self._events), read)
                 read = ()
@@ -160,7 +162,7 @@ class _Composer:
         meaning = Hash()
         last: Event = start
         for last in pass_over(start, self._events):
-            self._count(last, 1)
+            self._count(last, _NODE if getattr(last, "anchor", None) else 1)
             meaning.add(last)
             if isinstance(last, AliasEvent):
                 self._alias(last)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 IMAGE_FIELDS = ("name", "newName", "newTag", "digest", "tagSuffix")
+_KIND = ("apiVersion", "kind")
 _FLUX = "kustomize.toolkit.fluxcd.io"
 _READ = frozenset(
     {
@@ -91,6 +92,12 @@ def parse(text: str) -> Document:
 
     Raises KustomizationError, with its line, for whatever cannot be edited safely.
     """
+    if text.startswith("\ufeff"):
+        refuse(
+            "The file has two byte order marks.",
+            hint="Remove both: UTF-8 needs none.",
+            line=1,
+        )
     documents = compose(text, _READ)
     root = documents[0] if documents else None
     if not isinstance(root, Mapping) or not root.pairs:
@@ -114,7 +121,7 @@ def parse(text: str) -> Document:
 
 def _fields(mapping: Mapping) -> dict[str, Field]:
     """Name the fields as Kustomize does, which compares keys without regard to case."""
-    known = {name.lower(): name for name in (*IMAGE_FIELDS, "images", "imageTags", "apiVersion")}
+    known = {name.lower(): name for name in (*IMAGE_FIELDS, "images", "imageTags", *_KIND)}
     named: dict[str, Field] = {}
     for key, value in mapping.pairs:
         if not isinstance(key, Scalar):

@@ -28,8 +28,12 @@ _KNOWN = frozenset(
         *("transformers", "validators", "components", "openapi", "buildmetadata"),
     }
 )
-_IMAGE_PATH = re.compile(r"""["']?\bpath["']?\s*:\s*["']?(/[^\s"',}]*/image)(?=[\s"',}]|$)""")
-_VALUE = re.compile(r"""["']?\bvalue["']?\s*:\s*["']?([^\s"',}]+)""")
+# A key begins where its characters cannot continue a path before it: no text is searched twice.
+_KEY = r"""(?:^|(?<=[\s"',{]))["']?"""
+_SCALAR = r"""["']?\s*:\s*["']?"""
+_IMAGE_PATH = re.compile(rf"""{_KEY}path{_SCALAR}(/[^\s"',{{}}]*/image)(?=[\s"',}}]|$)""")
+_VALUE = re.compile(rf"""{_KEY}value{_SCALAR}([^\s"',{{}}]+)""")
+_IMAGE = re.compile(rf"""{_KEY}image{_SCALAR}([^\s"',{{}}]+)""")
 _OPERATION = re.compile(r"""(?=["']?\bop["']?\s*:)""")
 
 
@@ -57,25 +61,50 @@ def _unknown_fields(document: Document) -> Iterator[str]:
                 )
 
 
+def is_json_patch(text: str) -> bool:
+    """Whether a patch is a list of operations, and no strategic merge."""
+    return _OPERATION.search(text) is not None
+
+
+def json_patches(text: str, names: Container[str]) -> Iterator[str]:
+    """Say which images the operations of a JSON patch set, but those that `names` match."""
+    for operation in _OPERATION.split(text):
+        path, value = _IMAGE_PATH.search(operation), _VALUE.search(operation)
+        image = value[1] if value else ""
+        if path is None:
+            yield from merge_patches(operation, names)  # a container as a whole, or all of them
+        elif _name(image) not in names:
+            yield f"sets `{path[1]}` {f'to `{image}`' if image else 'aside'}"
+
+
+def merge_patches(text: str, names: Container[str]) -> Iterator[str]:
+    """Say which images a strategic merge patch sets, but those that `names` match."""
+    for image in _IMAGE.findall(text):
+        if _name(image) not in names:
+            yield f"sets an image to `{image}`"
+
+
 def _patches(document: Document, names: Container[str]) -> Iterator[str]:
-    for patch in (*_items(document, "patches"), *_items(document, "patchesjson6902")):
-        text = _value(patch, "patch")
-        for operation in _OPERATION.split(text.value if isinstance(text, Scalar) else ""):
-            path, value = _IMAGE_PATH.search(operation), _VALUE.search(operation)
-            image = value[1] if value else ""
-            if path and _name(image) not in names:
-                to = f"to `{image}`" if image else "aside"
-                yield (
-                    f"The patch on line {patch.line} sets `{path[1]}` {to}: where that is the "
-                    "promoted container, `images` does not reach it any more."
-                )
+    for patch in (*items(document, "patches"), *items(document, "patchesjson6902")):
+        node = value_of(patch, "patch")
+        text = node.value if isinstance(node, Scalar) else ""
+        for what in json_patches(text, names) if is_json_patch(text) else ():
+            yield unreached(f"The patch on line {patch.line}", what)
+
+
+def unreached(patch: str, what: str) -> str:
+    """Say what becomes of the promotion where a patch does `what`."""
+    return (
+        f"{patch} {what}: where that is the promoted container, `images` does not reach it any "
+        "more."
+    )
 
 
 def _replacements(document: Document) -> Iterator[str]:
-    for replacement in _items(document, "replacements"):
-        targets = _value(replacement, "targets")
+    for replacement in items(document, "replacements"):
+        targets = value_of(replacement, "targets")
         for target in targets.items if isinstance(targets, Sequence) else ():
-            paths = _value(target, "fieldPaths")
+            paths = value_of(target, "fieldPaths")
             for path in paths.items if isinstance(paths, Sequence) else ():
                 if isinstance(path, Scalar) and path.value.endswith(".image"):
                     yield (
@@ -84,17 +113,19 @@ def _replacements(document: Document) -> Iterator[str]:
                     )
 
 
-def _items(document: Document, name: str) -> tuple[Node, ...]:
+def items(document: Document, name: str) -> tuple[Node, ...]:
+    """List what is in a field, whose name is given in lower case; nothing where it is no list."""
     for key, field in document.fields.items():
         if key.lower() == name and isinstance(field.value, Sequence):
             return field.value.items
     return ()
 
 
-def _value(node: Node, name: str) -> Node | None:
+def value_of(node: Node, name: str) -> Node | None:
+    """Find a key's value in a mapping, as Kustomize does without regard to case."""
     if isinstance(node, Mapping):
         for key, value in node.pairs:
-            if isinstance(key, Scalar) and key.value == name:
+            if isinstance(key, Scalar) and key.value.lower() == name.lower():
                 return value
     return None
 

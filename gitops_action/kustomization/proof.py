@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from gitops_action.errors import KustomizationError, ProofError
@@ -10,10 +11,13 @@ from gitops_action.kustomization.nodes import meaning
 from gitops_action.kustomization.refusal import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gitops_action.kustomization.document import Entry
+    from gitops_action.kustomization.nodes import Node
     from gitops_action.kustomization.splices import Splice
+
+_PIECE = 65_536
 
 
 def prove(
@@ -39,7 +43,9 @@ def prove(
     expected = [*before.entries]
     for place, entry in enumerate(after.entries):
         old = expected[place] if place < len(expected) else None
-        _prove_entry(old, entry, wanted.get(place, {}))
+        if (name := _unproved_field(old, entry, wanted.get(place, {}))) is not None:
+            _refuse_missing_line_end(before)
+            raise _unproved(f"`{name}` of an entry would not be what it should be")
     if len(after.entries) != max(len(before.entries), *(place + 1 for place in wanted)):
         raise _unproved("the number of entries is not the expected one")
     return after
@@ -63,31 +69,53 @@ def _prove_characters(before: str, edited: str, splices: Iterable[Splice]) -> No
     for splice in sorted(splices, key=lambda splice: (splice.start, splice.end)):
         kept = splice.start - old
         inserted = edited[new + kept : new + kept + len(splice.text)]
-        if kept < 0 or edited[new : new + kept] != before[old : splice.start]:
+        if kept < 0 or not _equal(before, old, edited, new, kept):
             raise _unproved("characters outside the edit changed")
         if inserted != splice.text:
             raise _unproved("the edit is not the planned one")
         old, new = splice.end, new + kept + len(splice.text)
-    if edited[new:] != before[old:]:
+    left = len(before) - old
+    if len(edited) - new != left or not _equal(before, old, edited, new, left):
         raise _unproved("characters after the edit changed")
 
 
+def _equal(before: str, old: int, edited: str, new: int, length: int) -> bool:
+    """Compare piece by piece: a copy of a large text takes four times its bytes."""
+    return all(
+        before[old + at : old + min(at + _PIECE, length)]
+        == edited[new + at : new + min(at + _PIECE, length)]
+        for at in range(0, length, _PIECE)
+    )
+
+
 def _prove_other_fields(before: Document, after: Document) -> None:
-    if _others(before) != _others(after):
+    if not _agree(before, after):
         _refuse_missing_line_end(before)
         raise _unproved("another field of the kustomization would change")
 
 
-def _others(document: Document) -> list[object]:
+def _agree(one: Document, other: Document) -> bool:
+    """Whether all but `images` means the same."""
+    return all(
+        left is not None and right is not None and meaning(left) == meaning(right)
+        for left, right in zip_longest(_others(one), _others(other))
+    )
+
+
+def _others(document: Document) -> Iterator[Node]:
     images = document.images.key if document.images else None
-    fields = [(meaning(key), meaning(value)) for key, value in document.root.pairs if key != images]
-    return [fields, [meaning(node) for node in document.later]]
+    for key, value in document.root.pairs:
+        if key is not images:
+            yield from (key, value)
+    yield from document.later
 
 
 def _refuse_missing_line_end(before: Document) -> None:
     """A block of text at the end gets a line break as soon as anything comes behind it."""
     text = before.text
-    if not text.endswith(("\n", "\r")) and _others(parse(f"{text}\n")) != _others(before):
+    if text.endswith(("\n", "\r")):
+        return
+    if meaning(parse(f"{text}\n").root) != meaning(before.root):
         refuse(
             "The last line has no line break at its end, and is part of a block of text: whatever "
             "is added below it changes that text.",
@@ -96,7 +124,9 @@ def _refuse_missing_line_end(before: Document) -> None:
         )
 
 
-def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | None]) -> None:
+def _unproved_field(
+    before: Entry | None, after: Entry, wanted: Mapping[str, str | None]
+) -> str | None:
     fields = before.fields if before else {}
     for name in {*fields, *after.fields, *wanted}:
         if name in wanted:
@@ -108,4 +138,5 @@ def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | 
                 and meaning(fields[name].value) == meaning(after.fields[name].value)
             )
         if not proved:
-            raise _unproved(f"`{name}` of an entry would not be what it should be")
+            return name
+    return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from gitops_action.errors import EntryError, ProofError, RenderError
+from gitops_action.errors import EntryError, KustomizationError, ProofError, RenderError
 from gitops_action.kustomization.comparison import (
     Comparison,
     compare,
@@ -18,7 +20,9 @@ from gitops_action.kustomization.comparison import (
 )
 from gitops_action.kustomization.document import Entry, parse
 from gitops_action.kustomization.edit import Edit
-from gitops_action.kustomization.sources import Gathered, Snapshot, gather, loaded
+from gitops_action.kustomization.links import Links, follow, join
+from gitops_action.kustomization.patches import patch_warnings
+from gitops_action.kustomization.sources import Gathered, Snapshot, gather
 from gitops_action.kustomization.tree import FileEdit
 from gitops_action.model.rendering import Rendering, Sources
 from gitops_action.model.source import CommitSha
@@ -35,12 +39,14 @@ class Renderer(Protocol):
 class RenderedProof:
     """What the edits change in what is rendered.
 
-    `diff` is a unified diff; `unproved` says of each kustomization that could not be rendered why.
+    `diff` is a unified diff; `unproved` says of each kustomization that could not be rendered why;
+    `warnings` are about patches that may keep an image from running.
     """
 
     diff: str = ""
     unproved: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def prove_rendered(
@@ -57,8 +63,8 @@ def prove_rendered(
     or the edit breaks the rendering, and RenderError where `required` and something could not be
     rendered.
     """
-    gathered = gather(tree, head, [edit.path for edit in edits])
-    run = _Run(gathered, edits, renderer)
+    folders = dict.fromkeys(folder for edit in edits for folder in edit.folders)
+    run = _Run(gather(tree, head, folders), edits, renderer)
     run.render()
     for edit in edits:
         run.require_images(edit)
@@ -69,7 +75,10 @@ def prove_rendered(
             "`rendered-proof: when-possible`.",
         )
     return RenderedProof(
-        diff="".join(run.diffs), unproved=tuple(run.unproved), notices=tuple(run.notices)
+        diff="".join(run.diffs),
+        unproved=tuple(run.unproved),
+        notices=tuple(run.notices),
+        warnings=tuple(dict.fromkeys(run.warnings(tree, head))),
     )
 
 
@@ -89,15 +98,16 @@ class _Run:
         edited = {edit.path: edit.edit.text.encode() for edit in self.edits}
         after = replace(before, files={**before.files, **edited})
         for edit in self.edits:
-            if not _is_component(edit):
-                self._render(edit, before, after)
+            for folder in () if _is_component(edit) else edit.folders:
+                self._render(edit, folder, before, after)
 
-    def _render(self, edit: FileEdit, before: Sources, after: Sources) -> None:
-        folder = edit.path.parent
+    def _render(
+        self, edit: FileEdit, folder: PurePosixPath, before: Sources, after: Sources
+    ) -> None:
         old = self.renderer.render(before, folder)
         new = self.renderer.render(after, folder) if edit.edit.changed or not old.failure else old
         if old.failure or (new.failure and new.here):
-            self.failed.add(edit.path)
+            self.failed.add(folder)
             self.unproved.append(_why(folder, old if old.failure else new))
             return
         if new.failure:
@@ -111,49 +121,71 @@ class _Run:
                 f"{folder} reads files outside its own folder: it was rendered with "
                 "LoadRestrictionsNone, which Argo CD needs in its `kustomize.buildOptions` too."
             )
-        compared = compare(old.text, new.text, expected=self._expected(edit), folder=str(folder))
+        compared = compare(old.text, new.text, expected=self._expected(folder), folder=str(folder))
         self.diffs.append(compared.diff)
         self.notices += [f"{folder}: {place} follows the image." for place in compared.derived]
-        self.rendered[edit.path] = (new.text, compared)
+        self.rendered[folder] = (new.text, compared)
 
-    def _expected(self, edit: FileEdit) -> set[str]:
-        """The references of every edited kustomization that this one is made of."""
-        below = self.gathered.uses[edit.path]
+    def _expected(self, folder: PurePosixPath) -> set[str]:
+        """The references of every edited kustomization that this folder is made of."""
+        below = self.gathered.uses[folder]
         return {
             reference
-            for other in self.edits
-            if other.path in below
-            for _, reference in _asked_for(other.edit)
+            for edit in self.edits
+            if edit.path in below
+            for _, reference in _asked_for(edit.edit)
         }
 
     def require_images(self, edit: FileEdit) -> None:
         """Raise EntryError where what was rendered does not ask for the edit's images."""
-        users = [edit.path]
-        if edit.path not in self.failed and not self._renders_something(edit):
+        for folder in edit.folders:
+            self._require_images(edit, folder)
+
+    def _require_images(self, edit: FileEdit, folder: PurePosixPath) -> None:
+        users = [folder]
+        if folder not in self.failed and not self._renders_something(folder):
             users = [
-                other.path
-                for other in self.edits
-                if other.path != edit.path and edit.path in self.gathered.uses[other.path]
+                user
+                for user in dict.fromkeys(place for other in self.edits for place in other.folders)
+                if user != folder and edit.path in self.gathered.uses[user]
             ]
             if not users:
                 self.unproved.append(
-                    f"{edit.path.parent} could not be rendered here, because it renders nothing "
-                    "by itself and no other of the `kustomizations` uses it."
+                    f"{folder} could not be rendered here, because it renders nothing by itself "
+                    "and no other of the `kustomizations` uses it."
                 )
-        shown = [self.rendered[path] for path in users if path in self.rendered]
+        shown = [self.rendered[user] for user in users if user in self.rendered]
         if len(shown) < len(users) or not shown:
             return
         for entry, reference in _asked_for(edit.edit):
             if not any(_asks(*one, reference, changed=edit.edit.changed) for one in shown):
-                raise _unmatched(edit.path.parent, entry, [text for text, _ in shown])
+                raise _unmatched(folder, entry, [text for text, _ in shown])
 
-    def _renders_something(self, edit: FileEdit) -> bool:
-        return edit.path in self.rendered and bool(self.rendered[edit.path][0].strip())
+    def warnings(self, tree: Links, head: CommitSha) -> Iterator[str]:
+        for edit in self.edits:
+            for folder in edit.folders:
+                for warning in patch_warnings(
+                    edit.edit.text,
+                    {change.entry for change in edit.edit.images},
+                    read=partial(self._read, tree, head, folder),
+                    rendered=folder in self.rendered,
+                ):
+                    yield f"{edit.path}: {warning}"
+
+    def _read(self, tree: Links, head: CommitSha, folder: PurePosixPath, reference: str) -> str:
+        path = join(folder, reference)
+        with contextlib.suppress(KustomizationError):
+            path = path and follow(tree, head, path)
+        content = self.gathered.sources.files.get(path, b"") if path else b""
+        return content.decode(errors="replace")
+
+    def _renders_something(self, folder: PurePosixPath) -> bool:
+        return folder in self.rendered and bool(self.rendered[folder][0].strip())
 
 
 def _is_component(edit: FileEdit) -> bool:
-    documents = loaded(edit.before.removeprefix("\ufeff"))
-    return bool(documents) and documents[0].get("kind") == "Component"
+    kind = parse(edit.edit.text.removeprefix("\ufeff")).fields.get("kind")
+    return kind is not None and kind.text == "Component"
 
 
 def _asks(text: str, compared: Comparison, reference: str, *, changed: bool) -> bool:

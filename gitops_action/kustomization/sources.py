@@ -6,6 +6,7 @@ means asking the server for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ from gitops_action.model.source import CommitSha
 
 _LINK = "120000"
 _MOST_LINKS = 40  # as Linux has it
+_LONGEST_PATH = 4096
 
 # Kustomize's fields, in lower case because it compares them so: lists of paths, and structures in
 # which some keys hold paths.
@@ -36,6 +38,9 @@ _STRUCTURES = frozenset(
     }
 )
 _PATHS = frozenset({"path", "paths", "files", "env", "envs"})
+# What Go asks without a proxy, and IPv6 addresses: no proxy that is not there keeps Kustomize from
+# these.
+_LOOPBACK = re.compile(r"https?://(?:[^/?#]*@)?(?:localhost|127\.|\[)", re.IGNORECASE)
 
 
 class Snapshot(Tree, Protocol):
@@ -53,18 +58,24 @@ class Snapshot(Tree, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The sources of some kustomizations, and which kustomizations each of them is made of."""
+    """The sources of some folders, and of which files each of them is made."""
 
     sources: Sources
     uses: Mapping[PurePosixPath, frozenset[PurePosixPath]]
 
 
-def gather(tree: Snapshot, head: CommitSha, roots: Iterable[PurePosixPath]) -> Gathered:
-    """Follow every local reference from the kustomizations `roots`, which are files.
+# A file, and the folder from which its references start; None for one that has none.
+_Read = tuple[str, str | None]
+# A place in the repository, None for one outside; the words for it; whether they configure.
+_Reference = tuple[str | None, str, bool]
+
+
+def gather(tree: Snapshot, head: CommitSha, folders: Iterable[PurePosixPath]) -> Gathered:
+    """Follow every local reference from the kustomizations in `folders`.
 
     What a reference does not find is left out: Kustomize says it better.
     """
-    return _Gathering(tree, head).run([str(root) for root in roots])
+    return _Gathering(tree, head).run(folders)
 
 
 class _Gathering:
@@ -74,56 +85,55 @@ class _Gathering:
         self._modes: dict[str, str] = {}
         self._files: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
-        self._outside: dict[str, None] = {}
-        self._below: dict[str, set[str]] = {}
+        self._outside = set[str]()
+        self._below: dict[_Read, set[_Read]] = {}
 
-    def run(self, roots: list[str]) -> Gathered:
-        self._look(roots)
-        # A file, and the folder to which its own references are relative; None for a manifest.
-        files = {root: self._resolved(root) or root for root in roots}
-        level: dict[str, str | None] = {file: _parent(root) for root, file in files.items()}
+    def run(self, folders: Iterable[PurePosixPath]) -> Gathered:
+        places = {folder: "/".join(folder.parts) for folder in folders}
+        self._look(places.values())
+        roots = {folder: self._roots(place) for folder, place in places.items()}
+        level: set[_Read] = set().union(*roots.values())
         while level:
-            self._files |= self._tree.contents(self._head, level)
-            named = {
-                path: [
-                    (_joined(folder, reference), reference, configured)
-                    for reference, configured in _references(self._files[path])
-                ]
-                for path, folder in level.items()
-                if folder is not None
-            }
+            self._files |= self._tree.contents(
+                self._head, {path for path, _ in level} - self._files.keys()
+            )
+            named = {read: self._named(*read) for read in level}
             self._look({place for one in named.values() for place, _, _ in one if place})
-            following: dict[str, str | None] = {}
-            for path, references in named.items():
-                following |= self._follow(path, level[path], references)
-            level = {path: at for path, at in following.items() if path not in self._files}
+            for read, references in named.items():
+                self._below[read] = set(self._follow(read[1], references))
+            level = set().union(*(self._below[read] for read in level)) - self._below.keys()
         sources = Sources(
             {PurePosixPath(path): content for path, content in self._files.items()},
             {PurePosixPath(path): target for path, target in self._links.items()},
-            tuple(self._outside),
+            tuple(sorted(self._outside)),
         )
-        uses = {PurePosixPath(root): self._reached(file) for root, file in files.items()}
-        return Gathered(sources, uses)
+        return Gathered(sources, {folder: self._reached(root) for folder, root in roots.items()})
 
     def _look(self, paths: Collection[str]) -> None:
         """Find out what is there, of many places in one go."""
         self._modes |= self._tree.modes(self._head, paths)
 
-    def _follow(
-        self, path: str, folder: str | None, references: list[tuple[str | None, str, bool]]
-    ) -> dict[str, str | None]:
-        found: dict[str, str | None] = {}
+    def _roots(self, folder: str) -> set[_Read]:
+        return {(file, folder) for file in self._kustomizations(folder)}
+
+    def _named(self, path: str, folder: str | None) -> list[_Reference]:
+        if folder is None:
+            return []
+        return [
+            (_place(folder, reference), reference, configured)
+            for reference, configured in _references(self._files[path])
+            if len(reference) <= _LONGEST_PATH
+        ]
+
+    def _follow(self, folder: str | None, references: Iterable[_Reference]) -> Iterator[_Read]:
         for place, reference, configured in references:
             resolved = None if place is None else self._resolved(place)
             if place is None:
-                self._outside[reference] = None
+                self._outside.add(reference)
             elif resolved is not None and resolved in self._modes:
-                found[resolved] = folder if configured else found.get(resolved)
+                yield resolved, folder if configured else None
             elif resolved is not None:
-                for file in self._kustomizations(resolved):
-                    found[file] = resolved
-                    self._below.setdefault(path, set()).add(file)
-        return found
+                yield from self._roots(resolved)
 
     def _kustomizations(self, folder: str) -> Iterator[str]:
         """The folder's kustomization; where there are several, Kustomize shall see them all."""
@@ -152,14 +162,18 @@ class _Gathering:
     def _read(self, link: str) -> str:
         return self._tree.contents(self._head, [link])[link].decode(errors="replace")
 
-    def _reached(self, root: str) -> frozenset[PurePosixPath]:
-        seen, waiting = set[str](), [root]
+    def _reached(self, roots: Iterable[_Read]) -> frozenset[PurePosixPath]:
+        seen, waiting = set[_Read](), [*roots]
         while waiting:
-            path = waiting.pop()
-            if path not in seen:
-                seen.add(path)
-                waiting += self._below.get(path, ())
-        return frozenset(PurePosixPath(path) for path in seen)
+            read = waiting.pop()
+            if read not in seen:
+                seen.add(read)
+                waiting += self._below[read]
+        return frozenset(PurePosixPath(path) for path, _ in seen)
+
+
+def _place(folder: str, reference: str) -> str | None:
+    return None if _LOOPBACK.match(reference) else _joined(folder, reference)
 
 
 def _references(content: bytes) -> Iterator[tuple[str, bool]]:
@@ -185,16 +199,24 @@ def _in_list(items: list[Any], *, configured: bool) -> Iterator[tuple[str, bool]
 
 
 def _in_structure(value: object, *, top: bool = False) -> Iterator[str]:
-    """The paths in a structure; at the `top` of a document those of its own keys only."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if str(key).lower() in _PATHS:
-                yield from _paths(inner)
-            elif not top:
-                yield from _in_structure(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _in_structure(item)
+    """The paths in a structure; at the `top` of a document those of its own keys only.
+
+    Each part is looked at once: aliases can name one again and again, or the one they stand in.
+    """
+    waiting, seen = [value], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            for key, inner in part.items():
+                if str(key).lower() in _PATHS:
+                    yield from _paths(inner)
+                elif not top:
+                    waiting.append(inner)
+        elif isinstance(part, list):
+            waiting += part
 
 
 def _paths(value: object) -> Iterator[str]:

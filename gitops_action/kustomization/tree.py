@@ -39,9 +39,14 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEdit:
-    """One kustomization before and after; `path` is relative to the repository's root."""
+    """One kustomization before and after; paths are relative to the repository's root.
+
+    `path` is where the file really is, `folders` are those whose kustomization it is: others than
+    its own, or several, where symbolic links lead to it.
+    """
 
     path: PurePosixPath
+    folders: tuple[PurePosixPath, ...]
     before: str
     edit: Edit
 
@@ -55,19 +60,19 @@ def plan_edits(
 ) -> tuple[FileEdit, ...]:
     """Edit the kustomization at each path, a file or a folder, each file once.
 
-    Symbolic links are followed: an edit's path is where the file really is.
-
     Raises KustomizationError, EntryError or ProofError with the file and its line in front.
     """
-    files = dict.fromkeys(locate(tree, head, path) for path in paths)
+    files: dict[PurePosixPath, dict[PurePosixPath, None]] = {}
+    for named in (_find(tree, head, path) for path in paths):
+        files.setdefault(follow(tree, head, named), {})[named.parent] = None
     edits = []
-    for file in files:
+    for file, folders in files.items():
         before = _decode(file, tree.read(head, file))
         try:
             edit = set_images(before, requests)
         except ActionError as error:
             raise _in_file(file, error) from error
-        edits.append(FileEdit(path=file, before=before, edit=edit))
+        edits.append(FileEdit(path=file, folders=tuple(folders), before=before, edit=edit))
     return tuple(edits)
 
 
@@ -77,10 +82,15 @@ def locate(tree: Tree, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
     Raises KustomizationError where there is none, where there are two, or where a symbolic link
     leads out of the repository.
     """
+    return follow(tree, head, _find(tree, head, path))
+
+
+def _find(tree: Tree, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
+    """Find where Kustomize would: in which folder, and under which name, a link or not."""
     folder = follow(tree, head, path)
     names = tree.list(head, folder)
     if names:
-        return follow(tree, head, folder / _only_kustomization(folder, names))
+        return folder / _only_kustomization(folder, names)
     path = follow(tree, head, path.parent) / path.name
     siblings = tree.list(head, path.parent)
     if path.name not in siblings:
@@ -90,7 +100,7 @@ def locate(tree: Tree, head: CommitSha, path: PurePosixPath) -> PurePosixPath:
             f"{path} is not a kustomization: Kustomize reads {_listed(FILE_NAMES)} only.",
             hint="Name the folder of the kustomization, or that file.",
         )
-    return follow(tree, head, path.parent / _only_kustomization(path.parent, siblings))
+    return path.parent / _only_kustomization(path.parent, siblings)
 
 
 def _only_kustomization(folder: PurePosixPath, names: tuple[str, ...]) -> str:

@@ -9,18 +9,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
+from gitops_action.model.wait import ApplicationName
+
+# The name under which an operation that we ask for carries our nonce.
+NONCE = "gitops-action"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What an Application follows; `target_revision` may be a branch, a tag, a SHA, or empty."""
+    """What an Application follows; `target_revision` may be a branch, a tag, a SHA, or empty.
+
+    `images` are the overrides of images that the Application itself carries
+    (`spec.source.kustomize.images`, as `name=newName:tag`).
+    """
 
     repo_url: str = ""
     target_revision: str = ""
     path: str = ""
     chart: str = ""
     ref: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def is_git(self) -> bool:
@@ -51,6 +60,7 @@ class Resource:
     `sync` is Synced, OutOfSync, Unknown, or an operation's Synced, SyncFailed, Pruned.
     """
 
+    group: str = ""
     kind: str = ""
     namespace: str = ""
     name: str = ""
@@ -58,6 +68,12 @@ class Resource:
     health: str = ""
     message: str = ""
     requires_pruning: bool = False
+    hook: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells one resource of a cluster from another."""
+        return (self.group, self.kind, self.namespace, self.name)
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -65,16 +81,23 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """The last operation, running or done; while it waits for a retry `finished_at` is set too."""
+    """The last operation, running or done; while it waits for a retry `finished_at` is set too.
+
+    Of several sources `revisions` has each one's, and `revision` is empty. `nonce` is ours where
+    we asked for the operation. `touched` are the resources that it changed, or may have changed.
+    """
 
     phase: str = ""
     message: str = ""
     revision: str = ""
+    revisions: tuple[str, ...] = ()
+    nonce: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     retries: int = 0
     dry_run: bool = False
     failed: tuple[Resource, ...] = ()
+    touched: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +112,9 @@ class Application:
 
     `revision` is what Argo CD compared with: a commit SHA, or what it could not resolve (a branch,
     `""`). `operation_requested` is the document's own `operation`, which is there before
-    `operation` (its `status.operationState`) tells of it, and gone when the operation is done.
+    `operation` (its `status.operationState`) tells of it, and gone when the operation is done;
+    `requested_nonce` is ours where we asked for it. Of several sources `revisions` has each one's,
+    in the order of the sources, and `revision` is empty: `followed` has both kinds.
     """
 
     name: str
@@ -101,15 +126,20 @@ class Application:
     several_sources: bool = False
     hydrated: bool = False
     automated: bool = False
+    prunes: bool = False
+    self_heals: bool = False
     of_application_set: bool = False
     deleting: bool = False
     skips_reconcile: bool = False
     refresh_queued: bool = False
     sync: str = ""
     revision: str = ""
+    revisions: tuple[str, ...] = ()
     health: str = ""
+    health_message: str = ""
     reconciled_at: datetime | None = None
     operation_requested: bool = False
+    requested_nonce: str = ""
     operation: Operation | None = None
     conditions: tuple[Condition, ...] = ()
     resources: tuple[Resource, ...] = ()
@@ -119,6 +149,17 @@ class Application:
     def source(self) -> Source:
         """The only source, or the first of several."""
         return next(iter(self.spec.sources), Source())
+
+    @property
+    def followed(self) -> tuple[tuple[Source, str], ...]:
+        """Every source with the revision that it was compared at, `""` where none is told."""
+        revisions = self.revisions or (self.revision,)
+        padding = ("",) * len(self.spec.sources)
+        return tuple(zip(self.spec.sources, (*revisions, *padding), strict=False))
+
+    @property
+    def full_name(self) -> ApplicationName:
+        return ApplicationName(self.name, self.namespace)
 
 
 def same_repository(one: str, other: str) -> bool:

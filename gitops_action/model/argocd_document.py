@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gitops_action.model.argocd import (
+    NONCE,
     Application,
     Comparison,
     Condition,
@@ -40,6 +41,8 @@ def parse_application(document: object) -> Application:
         several_sources=bool(_items(spec, "sources")),
         hydrated=bool(spec.get("sourceHydrator")),
         automated=_automated(spec),
+        prunes=_policy(spec).get("prune") is True,
+        self_heals=_policy(spec).get("selfHeal") is True,
         of_application_set=any(
             _text(owner, "kind") == "ApplicationSet"
             for owner in _items(metadata, "ownerReferences")
@@ -49,9 +52,12 @@ def parse_application(document: object) -> Application:
         refresh_queued=f"{_ANNOTATION}refresh" in annotations,
         sync=_text(sync, "status"),
         revision=_text(sync, "revision"),
+        revisions=_strings(sync.get("revisions")),
         health=_text(_mapping(status.get("health")), "status"),
+        health_message=_text(_mapping(status.get("health")), "message"),
         reconciled_at=_time(status, "reconciledAt"),
         operation_requested=bool(root.get("operation")),
+        requested_nonce=_nonce(_mapping(root.get("operation"))),
         operation=_operation(_mapping(status.get("operationState"))),
         conditions=tuple(
             Condition(_text(condition, "type"), _text(condition, "message"))
@@ -73,6 +79,7 @@ def _comparison(spec: Mapping[str, object]) -> Comparison:
                 path=_text(source, "path"),
                 chart=_text(source, "chart"),
                 ref=_text(source, "ref"),
+                images=_strings(_mapping(source.get("kustomize")).get("images")),
             )
             for source in sources
         ),
@@ -90,16 +97,30 @@ def _automated(spec: Mapping[str, object]) -> bool:
     return isinstance(automated, Mapping) and automated.get("enabled") is not False
 
 
+def _policy(spec: Mapping[str, object]) -> Mapping[str, object]:
+    return _mapping(_mapping(spec.get("syncPolicy")).get("automated"))
+
+
+def _nonce(operation: Mapping[str, object]) -> str:
+    values = (
+        _text(info, "value") for info in _items(operation, "info") if _text(info, "name") == NONCE
+    )
+    return next(values, "")
+
+
 def _operation(state: Mapping[str, object]) -> Operation | None:
     if not state:
         return None
-    asked = _mapping(_mapping(state.get("operation")).get("sync"))
+    operation = _mapping(state.get("operation"))
+    asked = _mapping(operation.get("sync"))
     result = _mapping(state.get("syncResult"))
     retries = state.get("retryCount")
     return Operation(
         phase=_text(state, "phase"),
         message=_text(state, "message"),
         revision=_text(result, "revision") or _text(asked, "revision"),
+        revisions=_strings(result.get("revisions")) or _strings(asked.get("revisions")),
+        nonce=_nonce(operation),
         started_at=_time(state, "startedAt"),
         finished_at=_time(state, "finishedAt"),
         retries=retries if isinstance(retries, int) else 0,
@@ -110,12 +131,19 @@ def _operation(state: Mapping[str, object]) -> Operation | None:
             if _text(resource, "status") == "SyncFailed"
             or _text(resource, "hookPhase") in {"Failed", "Error"}
         ),
+        touched=tuple(
+            _resource(resource)
+            for resource in _items(result, "resources")
+            # As kubectl words it: `deployment.apps/shop unchanged`.
+            if not _text(resource, "message").endswith(" unchanged")
+        ),
     )
 
 
 def _resource(resource: Mapping[str, object]) -> Resource:
     health = _mapping(resource.get("health"))
     return Resource(
+        group=_text(resource, "group"),
         kind=_text(resource, "kind"),
         namespace=_text(resource, "namespace"),
         name=_text(resource, "name"),
@@ -123,6 +151,7 @@ def _resource(resource: Mapping[str, object]) -> Resource:
         health=_text(health, "status"),
         message=_text(health, "message") or _text(resource, "message"),
         requires_pruning=resource.get("requiresPruning") is True,
+        hook=resource.get("hook") is True,
     )
 
 

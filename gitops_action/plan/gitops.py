@@ -15,6 +15,15 @@ def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
     return inputs.gitops_repository in {"", context.repository}
 
 
+def is_push_to(branch: str, inputs: Inputs, context: RunContext) -> bool:
+    """Whether a push to the GitOps branch has started the run."""
+    return (
+        is_this_repository(inputs, context)
+        and context.event == "push"
+        and (context.ref_type, context.ref_name) == ("branch", branch)
+    )
+
+
 def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[str, str]:
     """The URL of the GitOps repository, and of its commits' pages where they are known."""
     given = inputs.gitops_repository or context.repository

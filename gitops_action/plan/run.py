@@ -13,9 +13,11 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_url,
+    is_push_to,
     is_this_repository,
     source_trailers,
     source_url,
@@ -26,7 +28,7 @@ from gitops_action.stages.build import BuildRequest
 from gitops_action.stages.preflight import PreflightRequest
 from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
-from gitops_action.stages.sync import SyncRequest
+from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import resolve_tags
 
@@ -41,7 +43,8 @@ class Plan:
 
     `image` is what the kustomizations shall ask for, without its digest where only the registry
     knows it; `commit_page` is the address that a commit SHA completes, empty where it is not known;
-    `elsewhere` means that the GitOps repository is not the one of the run.
+    `elsewhere` means that the GitOps repository is not the one of the run; `may_be_echo` that a
+    promotion of ours may have started it; `revert` that a failed rollout is taken back.
     """
 
     stages: tuple[Stage, ...]
@@ -52,10 +55,13 @@ class Plan:
     publish: PublishRequest | None
     promote: PromoteRequest | None
     sync: SyncRequest | None
+    reported: ReportedRequest | None
     source_url: str
     gitops_url: str
     commit_page: str
     elsewhere: bool
+    may_be_echo: bool
+    revert: bool
     notices: tuple[str, ...]
 
 
@@ -71,17 +77,30 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
     problems += contradictions(inputs, stages)
+    if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
+        problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if problems:
         raise invalid(problems)
     if commit and _is_another(commit, context):
         notices = (*notices, f"The checked-out commit {commit.sha.short} is not the event's.")
     writes = not inputs.dry_run
     module = inputs.working_directory
+    reported = _reported(inputs, branch) if Stage.SYNC in stages else None
+    asks_argocd = Stage.SYNC in stages and not reported
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
         image=image,
-        verify=VerifyRequest(module=module, packages=inputs.go_packages, flags=inputs.go_test_flags)
+        verify=VerifyRequest(
+            module=module,
+            packages=inputs.go_packages,
+            flags=inputs.go_test_flags,
+            variables=inputs.test_env,
+            coverage_minimum=inputs.coverage_minimum,
+            dockerfile=build_context / inputs.dockerfile
+            if Stage.BUILD in stages and inputs.builder != "ko"
+            else None,
+        )
         if Stage.VERIFY in stages
         else None,
         build=BuildRequest(
@@ -105,7 +124,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications if Stage.SYNC in stages else (),
+            applications=inputs.argocd_applications if asks_argocd else (),
+            selector=inputs.argocd_selector if asks_argocd else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
@@ -134,14 +155,33 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             wait_for=inputs.wait_for,
             timeout_seconds=inputs.wait_timeout.total_seconds(),
             settle_seconds=_SETTLE_SECONDS,
+            selector=inputs.argocd_selector,
+            project=inputs.argocd_project,
+            branch=branch,
+            resources=inputs.argocd_resources,
+            mode=inputs.argocd_sync,
+            unblock=inputs.argocd_unblock,
+            run=context.run_url,
         )
-        if Stage.SYNC in stages and writes
+        if asks_argocd and writes
         else None,
+        reported=reported if writes else None,
         source_url=source_url(context),
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
+        may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),
+        revert=inputs.on_failed_rollout,
         notices=notices,
+    )
+
+
+def _reported(inputs: Inputs, branch: str) -> ReportedRequest | None:
+    """The wait for a report on GitHub; None where Argo CD is asked."""
+    if inputs.wait_via.reporter is Reporter.ARGOCD:
+        return None
+    return ReportedRequest(
+        via=inputs.wait_via, branch=branch, timeout_seconds=inputs.wait_timeout.total_seconds()
     )
 
 

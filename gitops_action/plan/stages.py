@@ -7,22 +7,28 @@ from collections.abc import Collection
 from gitops_action.inputs import Inputs, RunContext
 from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.model.wait import WaitFor
 
 _READ_ONLY_EVENTS = {"pull_request", "merge_group"}
 _READ_ONLY_STAGES = {Stage.VERIFY, Stage.BUILD}
-_ARGOCD = ("argocd-server", "argocd-token", "argocd-applications")
+_ARGOCD = ("argocd-server", "argocd-token")
+_WHICH = ("argocd-applications", "argocd-selector")
 
 # Which stages an input is for; what stands nowhere here is for every stage.
 _USERS = {
-    Stage.VERIFY: ("go-packages", "go-test-flags"),
+    Stage.VERIFY: ("go-packages", "go-test-flags", "test-env", "coverage-minimum"),
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
         *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
     ),
-    Stage.SYNC: (*_ARGOCD, "argocd-insecure", "wait-timeout"),
+    Stage.SYNC: (
+        *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
+        *("argocd-unblock", "argocd-insecure", "argocd-headers", "wait-via", "wait-timeout"),
+        "on-failed-rollout",
+    ),
 }
 _ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
 # What a stage cannot do without, and the stages whose result it needs in the same run.
@@ -61,18 +67,23 @@ def _implied(inputs: Inputs) -> frozenset[Stage]:
         stages |= {Stage.BUILD, Stage.PUBLISH}
     if inputs.kustomizations:
         stages.add(Stage.PROMOTE)
-    if inputs.given & set(_ARGOCD):
+    if inputs.given & {*_ARGOCD, *_WHICH, "wait-via"}:
         stages.add(Stage.SYNC)
     return frozenset(stages)
 
 
 def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str]:
+    asks_argocd = inputs.wait_via.reporter is Reporter.ARGOCD
+    needs = () if stage is Stage.SYNC and not asks_argocd else _NEEDS.get(stage, ())
     problems = [
         f"`{name}` is empty, and the stage `{stage}` needs it"
         + (" (is the secret set for this repository?)" if name.endswith("token") else "")
-        for name in _NEEDS.get(stage, ())
+        for name in needs
         if not getattr(inputs, name.replace("-", "_"))
     ]
+    named = inputs.argocd_applications or inputs.argocd_selector
+    if stage is Stage.SYNC and asks_argocd and not named:
+        problems.append(f"`{_WHICH[0]}` is empty, and the stage `{stage}` needs it")
     before = _AFTER.get(stage)
     if before and before not in wanted:
         problems.append(f"the stage `{stage}` needs the stage `{before}` in the same run")
@@ -88,6 +99,12 @@ def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
         for name in names
         if name in inputs.given and inputs.builder not in {"auto", builder}
     ]
+    if inputs.wait_via.reporter is not Reporter.ARGOCD:
+        problems += [
+            f"`{name}` is for `wait-via: argocd`, and `wait-via` is `{inputs.wait_via}`"
+            for name in sorted(inputs.given)
+            if name.startswith("argocd-")
+        ]
     if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
         problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
     if bool(inputs.registry_username) != bool(inputs.registry_password):

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Behaviour", "FakeArgoCD", "MemoryApplication"]
 
 _TICK_SECONDS = 0.01
+_LOGIN = Answer(302, "", "text/html", {"Location": "https://login.example.com/start"})
 
 
 class FakeArgoCD:
@@ -32,6 +34,7 @@ class FakeArgoCD:
 
     With `tls` the certificate is self-signed and lies in `certificate`. `interruptions` are answers
     to give before any other: a login page, a proxy's 502, what no Argo CD answers by itself.
+    `proxy_headers` are what a login proxy in front of it asks for.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class FakeArgoCD:
         self.tokens["ci"] = token or self.tokens["ci"]
         self.token = self.tokens["ci"]
         self.interruptions: list[Answer] = []
+        self.proxy_headers: dict[str, str] = {}
         self.requests: list[str] = []
         self._root_path = root_path
         self._version = version
@@ -226,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         assert isinstance(self.server, _Server)
         argocd, parts = self.server.argocd, urlsplit(self.path)
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = self._token()
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(
             method=self.command,
@@ -238,7 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(length).decode(),
         )
         seconds = float(self.headers.get("Grpc-Timeout", "3600S").rstrip("S"))
-        answer = argocd.answer(request, seconds)
+        passes = all(self.headers[name] == value for name, value in argocd.proxy_headers.items())
+        answer = argocd.answer(request, seconds) if passes else _LOGIN
         body = answer.body.encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
@@ -247,6 +252,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def _token(self) -> str:
+        """The bearer's, or else the cookie's."""
+        authorization = self.headers.get("Authorization", "")
+        if authorization.startswith("Bearer "):
+            return authorization.removeprefix("Bearer ")
+        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("argocd.token")
+        return cookie.value if cookie else ""
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815  http.server's names
 

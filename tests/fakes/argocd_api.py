@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.fakes.argocd_document import Document
     from tests.fakes.argocd_memory import MemoryApplication
 
-RIGHTS = {"ci": {"get", "sync"}, "reader": {"get"}, "nobody": set[str]()}
+RIGHTS = {"ci": {"get", "sync", "logs"}, "reader": {"get"}, "nobody": set[str]()}
 _JSON = "application/json"
 _PLAIN = "text/plain; charset=utf-8"
 _STATUS = {3: 400, 4: 504, 5: 404, 7: 403, 9: 400, 16: 401}
 _NOT_FOUND = 404
-_APPLICATION = re.compile(r"/api/v1/applications/(?P<name>[^/]+)(?P<action>/[a-z]+)?")
+_WINDOW = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h"}
+# `canSync` is left out where it is false.
+_CLOSED = {"activeWindows": [_WINDOW], "assignedWindows": [_WINDOW]}
+_APPLICATION = re.compile(r"/api/v1/applications/(?P<name>[^/]+)(?P<action>/[a-z-]+)?")
 _LIST = re.compile(r"/api/v1/applications")
 _CAN_I = re.compile(r"/api/v1/account/can-i/applications/(?P<right>\w+)/.+")
 
@@ -100,9 +104,26 @@ def _json(value: object, status: int = 200) -> Answer:
 
 
 def _list(request: Request, world: World) -> Answer:
-    hidden = "get" not in RIGHTS[request.account or "nobody"] or "selector" in request.query
-    items = [] if hidden else [one.document() for one in world.applications.values()]
+    hidden = "get" not in RIGHTS[request.account or "nobody"]
+    selector = _labels(request.query.get("selector", ("",))[0])
+    projects = request.query.get("projects", ())
+    items = [
+        one.document()
+        for one in world.applications.values()
+        if not hidden
+        and selector <= one.labels.items()
+        and one.project in (projects or [one.project])
+    ]
     return _json({"metadata": {"resourceVersion": "330"}, "items": items or None})
+
+
+def _labels(selector: str) -> set[tuple[str, str]]:
+    """The pairs of a selector that only asks for equality: `a=b,c=d`."""
+    return {
+        (name, value)
+        for name, _, value in (one.partition("=") for one in selector.split(","))
+        if name
+    }
 
 
 def _application(request: Request, world: World) -> Answer:
@@ -131,36 +152,76 @@ def _application(request: Request, world: World) -> Answer:
 
 
 def _act(request: Request, world: World, application: MemoryApplication, action: str) -> Answer:
-    match (request.method, action):
-        case ("GET", ""):
-            # Any value of `refresh` counts, even an empty one.
-            if "refresh" in request.query and not world.refreshed(application):
-                return error(4, "context deadline exceeded")
-            return _json(application.document())
-        case ("GET", "/syncwindows"):
-            return _json({"canSync": True})
-        case ("POST", "/sync"):
-            return _sync(request, application)
-        case ("DELETE", "/operation"):
-            return error(3, "Unable to terminate operation. No operation is in progress")
-        case _:
-            return Answer(_NOT_FOUND, "Not Found\n", _PLAIN)
+    if (request.method, action) == ("POST", "/sync"):
+        return _sync(request, application)
+    if (request.method, action) == ("DELETE", "/operation"):
+        return _terminate(request, application)
+    if (request.method, action) == ("GET", "/logs"):
+        return _logs(request, application)
+    # Any value of `refresh` counts, even an empty one.
+    asked = not action and "refresh" in request.query
+    if asked and not world.refreshed(application):
+        return error(4, "context deadline exceeded")
+    parts: dict[str, Document] = {
+        "": application.document(),
+        "/syncwindows": _CLOSED if application.window_closed else {"canSync": True},
+        "/resource-tree": {"nodes": application.nodes} if application.nodes else {},
+    }
+    if request.method == "GET" and action in parts:
+        return _json(parts[action])
+    return Answer(_NOT_FOUND, "Not Found\n", _PLAIN)
+
+
+def _logs(request: Request, application: MemoryApplication) -> Answer:
+    """The lines of a pod, one JSON object a line, and an empty last one."""
+    denied = _denied(request, application, "logs", "get")
+    if denied:
+        return denied
+    asked = request.query.get("podName", ("",))[0]
+    if "true" in request.query.get("previous", ()):
+        asked += " (previous)"
+    lines = application.logs.get(asked, ())
+    entries: list[Document] = [{"content": line, "podName": asked} for line in lines]
+    entries.append({"content": "", "last": True})
+    return Answer(200, "".join(json.dumps({"result": entry}) + "\n" for entry in entries))
+
+
+def _denied(
+    request: Request, application: MemoryApplication, resource: str, right: str
+) -> Answer | None:
+    needed = right if resource == "applications" else resource
+    if needed in RIGHTS[request.account or "nobody"]:
+        return None
+    where = f"{application.project}/{application.name}"
+    return error(
+        7,
+        f"permission denied: {resource}, {right}, {where}, sub: {request.account},"
+        " iat: 2026-11-23T05:30:47Z",
+    )
 
 
 def _sync(request: Request, application: MemoryApplication) -> Answer:
-    assert request.account
-    if "sync" not in RIGHTS[request.account]:
-        where = f"{application.project}/{application.name}"
-        return error(
-            7,
-            f"permission denied: applications, sync, {where}, sub: {request.account},"
-            " iat: 2026-11-23T05:30:47Z",
-        )
-    revision = json.loads(request.body or "{}").get("revision", "")
+    body = json.loads(request.body or "{}")
+    if application.window_closed:
+        return error(7, "cannot sync: blocked by sync window")
+    denied = _denied(request, application, "applications", "sync")
+    if denied:
+        return denied
+    revision = body.get("revision", "")
     if revision and application.behaviour.automated:
         target = application.target_revision
         return error(9, f"Cannot sync to {revision}: auto-sync currently set to {target}")
     if application.busy:
         return error(9, "another operation is already in progress")
-    application.start_sync(revision)
+    application.start_sync(revision, infos=body.get("infos"))
     return _json(application.document())
+
+
+def _terminate(request: Request, application: MemoryApplication) -> Answer:
+    denied = _denied(request, application, "applications", "sync")
+    if denied:
+        return denied
+    if not application.busy:
+        return error(3, "Unable to terminate operation. No operation is in progress")
+    application.terminate()
+    return _json({})

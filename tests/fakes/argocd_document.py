@@ -22,6 +22,7 @@ def document_of(application: MemoryApplication) -> Document:
             "namespace": application.namespace,
             "uid": f"uid-{application.name}",
             "resourceVersion": str(application.version),
+            "labels": application.labels or None,
             "annotations": {_ANNOTATION: "normal"} if application.refreshing else None,
         },
         "spec": {

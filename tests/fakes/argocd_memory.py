@@ -12,33 +12,15 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.fakes.argocd_behaviour import Behaviour
 from tests.fakes.argocd_document import Document, document_of, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+__all__ = ["Behaviour", "MemoryApplication"]
 
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """How long things take, in seconds, and what goes wrong; may be replaced at any time.
-
-    `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
-    empty; `late_seconds` is how long health still looks as before an apply.
-    """
-
-    reconcile_seconds: float = 0.2
-    operation_seconds: float = 0.3
-    retry_seconds: float = 1.0
-    rollout_seconds: float = 0.5
-    late_seconds: float = 0.0
-    resync_seconds: float = 180.0
-    retries: int = 0
-    automated: bool = True
-    never_healthy: bool = False
-    comparison_error: str = ""
-    sync_error: str = ""
-    broken: frozenset[str] = frozenset()
-    degraded: str = ""
+_HEAL_SECONDS = 5.0
 
 
 @dataclass(kw_only=True)
@@ -56,19 +38,25 @@ class MemoryApplication:
     project: str = "default"
     behaviour: Behaviour = field(default_factory=Behaviour)
     extra: Document = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    window_closed: bool = False
+    nodes: list[Document] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin as an Application that has been deployed for a while."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self.version = 100
+        self.version, self._operations = 100, 0
         self._reconciling = self._again = self._noticed = self.refreshing = False
         self.operation: Document | None = None
         self.state: Document | None = None
         self.conditions: list[Document] = []
+        self._finished_at = self.now - 3600
         self._head = self.resolve(self.target_revision)
         self.live = tuple(self.images(self._head))
         self._applied_at = self.now - 3600
+        self.history = [(self._applied_at, self.live)]
         self._before = "Healthy"
         self.compared_source = self.source()
         self.sync = {"status": "Synced", "revision": self._head}
@@ -89,9 +77,17 @@ class MemoryApplication:
     def busy(self) -> bool:
         return self.operation is not None
 
-    def start_sync(self, revision: str = "") -> None:
+    def start_sync(self, revision: str = "", infos: list[Document] | None = None) -> None:
         """Begin an operation, as the button does."""
-        self._begin_operation(revision or self.resolve(self.target_revision), automated=False)
+        revision = revision or self.resolve(self.target_revision)
+        self._begin_operation(revision, automated=False, infos=infos)
+
+    def terminate(self) -> None:
+        """End the operation, as the other button does."""
+        self._touch()
+        self._operations += 1
+        self.state = {"startedAt": stamp(self.now), **(self.state or {}), "phase": "Terminating"}
+        self._at(self.behaviour.operation_seconds * 0.2, self._terminated)
 
     def advance(self, now: float) -> None:
         """Play everything that is due up to `now`."""
@@ -100,12 +96,17 @@ class MemoryApplication:
             event()
         self.now = max(self.now, now)
 
+    def schedule(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen after a while."""
+        self._at(seconds, act)
+
     @property
     def real_health(self) -> str:
         """The truth, of which documents tell later."""
         if self.behaviour.never_healthy or self.now < self._rolled_out_at:
             return "Progressing"
-        return "Degraded" if self.behaviour.degraded else "Healthy"
+        sick = any(self.behaviour.sick in image for image in self.live)
+        return "Degraded" if self.behaviour.degraded and sick else "Healthy"
 
     def document(self) -> Document:
         """What the API shows now."""
@@ -144,19 +145,15 @@ class MemoryApplication:
 
         def look() -> None:
             head = self.resolve(self.target_revision)
-            same = tuple(self.images(head)) == self.live
+            same = tuple(self.images(head)) == self._seen_live
             read.update(head=head, status="Synced" if same else "OutOfSync", health=self._seen())
 
         def decide() -> None:
-            last = self.state or {"phase": ""}
-            failed = last["phase"] in {"Failed", "Error"}
-            tried = failed and last["operation"]["sync"]["revision"] == read["head"]
-            wanted = self.behaviour.automated and read["status"] == "OutOfSync"
-            if wanted and not self.busy and not tried and not self.behaviour.comparison_error:
+            if read["status"] == "OutOfSync" and self._syncs_by_itself(read["head"]):
                 self._begin_operation(read["head"], automated=True)
 
         def write() -> None:
-            error = self.behaviour.comparison_error
+            error = self._comparison_error(read["head"])
             self._touch()
             self.refreshing = self._reconciling = False
             self.reconciled_at, self.health = began, read["health"]
@@ -177,9 +174,31 @@ class MemoryApplication:
         self._at(seconds * 0.8, decide)
         self._at(seconds, write)
 
+    def _syncs_by_itself(self, head: str) -> bool:
+        if not self.behaviour.automated or self.busy or self._comparison_error(head):
+            return False
+        last = self.state or {"phase": ""}
+        over = last["phase"] in {"Succeeded", "Failed", "Error"}
+        # What failed is never tried again, what was healed only after a while.
+        healing = last["phase"] == "Succeeded" and self.now > self._finished_at + _HEAL_SECONDS
+        return healing or not (over and last["operation"]["sync"]["revision"] == head)
+
+    def _comparison_error(self, head: str) -> str:
+        some = self.behaviour.unrendered
+        return self.behaviour.comparison_error if not some or head in some else ""
+
     def _seen(self) -> str:
-        late = self.now < self._applied_at + self.behaviour.late_seconds
+        late = self.now < self._applied_at + self._seen_after
         return self._before if late else self.real_health
+
+    @property
+    def _seen_after(self) -> float:
+        return self.behaviour.late_seconds + self.behaviour.lag_seconds
+
+    @property
+    def _seen_live(self) -> tuple[str, ...]:
+        then = self.now - self.behaviour.lag_seconds
+        return next(live for since, live in reversed(self.history) if since <= then)
 
     def _notice(self) -> None:
         """Compare at the old revision, as where only a live object changed: no `reconciledAt`."""
@@ -189,14 +208,37 @@ class MemoryApplication:
         self._touch()
         self.health = self._seen()
         if self.sync["status"] != "Unknown":
-            same = tuple(self.images(self.sync["revision"])) == self.live
+            same = tuple(self.images(self.sync["revision"])) == self._seen_live
             self.sync["status"] = "Synced" if same else "OutOfSync"
 
-    def _begin_operation(self, revision: str, *, automated: bool) -> None:
+    def _begin_operation(
+        self, revision: str, *, automated: bool, infos: list[Document] | None = None
+    ) -> None:
         self._touch()
+        self._operations += 1
         self.operation = {"sync": {"revision": revision}, "initiatedBy": {"automated": automated}}
+        if infos:
+            self.operation["info"] = infos
         self.state = None
-        self._at(self.behaviour.operation_seconds * 0.2, self._run)
+        self._step(self.behaviour.operation_seconds * 0.2, self._run)
+
+    def _step(self, seconds: float, event: Callable[[], None]) -> None:
+        """Go on with this operation later, unless it is terminated until then."""
+        number = self._operations
+        self._at(seconds, lambda: event() if number == self._operations else None)
+
+    def _terminated(self) -> None:
+        assert self.state is not None
+        self._touch()
+        self.state = {
+            **self.state,
+            "operation": self.operation,
+            "phase": "Failed",
+            "message": "Operation terminated",
+            "finishedAt": stamp(self.now),
+        }
+        self.operation = None
+        self._reconcile()
 
     def _run(self) -> None:
         self._touch()
@@ -207,8 +249,8 @@ class MemoryApplication:
             "startedAt": stamp(self.now),
             "retryCount": retries,
         }
-        self._at(self.behaviour.operation_seconds * 0.5, self._apply)
-        self._at(self.behaviour.operation_seconds * 0.8, self._finish)
+        self._step(self.behaviour.operation_seconds * 0.5, self._apply)
+        self._step(self.behaviour.operation_seconds * 0.8, self._finish)
 
     @property
     def _fails(self) -> bool:
@@ -224,8 +266,9 @@ class MemoryApplication:
         if self._fails or wanted == self.live:
             return
         self._before, self.live, self._applied_at = self._seen(), wanted, self.now
-        self._at(self.behaviour.late_seconds, self._notice)
-        self._at(self._rolled_out_at - self.now, self._notice)
+        self.history.append((self.now, wanted))
+        self._at(self._seen_after, self._notice)
+        self._at(self._rolled_out_at - self.now + self.behaviour.lag_seconds, self._notice)
 
     def _finish(self) -> None:
         assert self.operation is not None
@@ -233,6 +276,7 @@ class MemoryApplication:
         self._touch()
         revision = self.operation["sync"]["revision"]
         self.state = {**self.state, "finishedAt": stamp(self.now)}
+        self._finished_at = self.now
         if not self._fails:
             self.state |= {
                 "phase": "Succeeded",
@@ -240,23 +284,20 @@ class MemoryApplication:
                 "syncResult": {"revision": revision},
             }
         else:
+            error = self.behaviour.sync_error
             self.state |= {
-                "message": f"one or more objects failed to apply, reason: {self._fault}",
+                "message": f"one or more objects failed to apply, reason: {error}",
                 "syncResult": {"revision": revision, "resources": [self._failed_resource()]},
             }
             tries = self.state.get("retryCount") or 0
             if tries < self.behaviour.retries:
                 self.state["message"] += f". Retrying attempt #{tries + 1} at 5:13AM."
                 self.state["retryCount"] = tries + 1
-                self._at(self.behaviour.retry_seconds, self._run)
+                self._step(self.behaviour.retry_seconds, self._run)
                 return
             self.state["phase"] = "Failed"
         self.operation = None
         self._reconcile()
-
-    @property
-    def _fault(self) -> str:
-        return self.behaviour.sync_error
 
     def _failed_resource(self) -> Document:
         return {
@@ -264,5 +305,5 @@ class MemoryApplication:
             "namespace": "default",
             "name": self.name,
             "status": "SyncFailed",
-            "message": self._fault,
+            "message": self.behaviour.sync_error,
         }

@@ -14,7 +14,7 @@ import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.fakes.github_description import Json
@@ -45,12 +45,12 @@ class FakeGitHub:
         self.tokens = {self.token: Token(dict(_ALL))}
         self.requests: list[str] = []
         self.charged = 0
+        self.sent_bytes = 0
         self.scripted: list[Scripted] = []
         self.violations: list[str] = []
         self._server = server
         self._repositories: dict[str, Repository] = {}
         self._gits: dict[str, Git] = {}
-        self._held: dict[str, Any] = {}
         self.lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.github = self
@@ -111,15 +111,6 @@ class FakeGitHub:
         pull.state, pull.merge_commit = "MERGED", commit
         return commit
 
-    def hold(self, kind: str, value: object) -> str:
-        """Keep what has no place in git yet, under a name like a SHA."""
-        sha = hashlib.sha1(f"{kind}{json.dumps(value)}".encode()).hexdigest()
-        self._held[sha] = value
-        return sha
-
-    def held(self, sha: str) -> Json:
-        return self._held[sha]
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -150,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         with github.lock:
             github.requests.append(f"{self.command} {self.path}")
             script = github.scripted.pop(0) if github.scripted else None
+            script = None if script and script.pass_on else script
             status, value = 500, object()
             if script is None or script.after:
                 status, value = self._carry_out(github, json.loads(raw) if raw else None)
@@ -183,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, content = 304, b""
         else:
             github.charged += 1
+        github.sent_bytes += len(content)
         self.send_response(status)
         known = {"Content-Type": kind, "Content-Length": str(len(content)), "ETag": tag}
         for header, text in {**known, **headers}.items():

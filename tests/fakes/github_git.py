@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,7 @@ class Git:
             "message": message.strip("\n"),
             "tree": {"__typename": "Tree", "oid": tree},
             "parents": lambda _, **__: {"nodes": nodes},
+            "history": lambda _, first, after=None: self._history(sha, first, int(after or 0)),
         }
 
     def blob(self, sha: str) -> bytes:
@@ -66,32 +68,46 @@ class Git:
     def contains(self, ancestor: str, revision: str) -> bool:
         return self.run("merge-base", ancestor, revision) == ancestor
 
-    def write(  # noqa: PLR0913  a commit has this many sides
+    def write(
         self,
         parent: str,
         files: dict[str, bytes],
         message: str,
-        login: str,
+        login: str = BOT,
         *,
-        signed: bool,
         modes: dict[str, str] | None = None,
     ) -> str:
-        """Make a commit; without `modes` as `createCommitOnBranch`: all it writes gets 100644."""
-        email = BOT_EMAIL if login == BOT else f"{login}@users.noreply.github.com"
-        who = f"{login}[bot]" if login == BOT else login
+        """Make a commit; without `modes` as `createCommitOnBranch`: all it writes gets 100644.
+
+        `parent` is a commit, or a tree.
+        """
         ref = "refs/fake/made"
-        parts = [
-            f"commit {ref}\nauthor {who} <{email}> now\n".encode(),
-            b"committer GitHub <noreply@github.com> now\n",
-            _data(message.encode()),
-            f"from {parent}\n".encode(),
-        ]
+        parts = [f"commit {ref}\ncommitter Fake <fake@example.com> now\n".encode(), _data(b"x")]
+        if self.kind(parent) == "commit":
+            parts.append(f"from {parent}\n".encode())
+        else:
+            parts.append(f'M 040000 {parent} ""\n'.encode())
         for path, content in files.items():
             mode = (modes or {}).get(path, "100644")
             parts += [f"M {mode} inline {path}\n".encode(), _data(content)]
         self.run("fast-import", "--quiet", "--force", "--date-format=now", stdin=b"".join(parts))
-        sha = self.run("rev-parse", ref)
+        tree = self.run("rev-parse", f"{ref}^{{tree}}")
         self.run("update-ref", "-d", ref)
+        parents = [parent] if self.kind(parent) == "commit" else []
+        return self.commit_tree(tree, parents, message, login, signed=True)
+
+    def commit_tree(
+        self, tree: str, parents: list[str], message: str, login: str, *, signed: bool
+    ) -> str:
+        """Make a commit of a tree, as who has the token; the committer is GitHub."""
+        email = BOT_EMAIL if login == BOT else f"{login}@users.noreply.github.com"
+        who = f"{login}[bot]" if login == BOT else login
+        now = int(time.time())
+        lines = [f"tree {tree}", *(f"parent {one}" for one in parents)]
+        lines += [f"author {who} <{email}> {now} +0000"]
+        lines += [f"committer GitHub <noreply@github.com> {now} +0000", "", message]
+        raw = "\n".join(lines).encode()
+        sha = self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw)
         if signed:
             self.signed.add(sha)
         return sha
@@ -105,6 +121,12 @@ class Git:
             self.run("update-ref", "-d", ref, before)
         else:
             self.run("update-ref", ref, after, before)
+
+    def _history(self, sha: str, first: int, skip: int) -> dict[str, Any]:
+        listed = self.run("log", f"--skip={skip}", f"--max-count={first + 1}", "--format=%H", sha)
+        shas = listed.split()
+        page = {"hasNextPage": len(shas) > first, "endCursor": str(skip + first)}
+        return {"nodes": [self.commit(one) for one in shas[:first]], "pageInfo": page}
 
     def _entries(self, sha: str) -> list[dict[str, Any]]:
         lines = self.run("ls-tree", "-z", sha).split("\0")

@@ -90,7 +90,7 @@ class Graphql:
         }
         lines = [asked["message"]["headline"], asked["message"].get("body") or ""]
         message = "\n\n".join(line for line in lines if line)
-        sha = git.write(head, files, message, self._token.login, signed=True)
+        sha = git.write(head, files, message, self._token.login)
         git.move(f"refs/heads/{branch}", head, sha)
         return {"commit": git.commit(sha)}
 
@@ -185,6 +185,7 @@ class Graphql:
             "headRefName": pull.head,
             "baseRefName": pull.base,
             "mergeCommit": merged,
+            "autoMergeRequest": {"mergeMethod": pull.auto_merge} if pull.auto_merge else None,
             "author": {"__typename": "Bot" if bot else "User", "login": pull.author},
             "statusCheckRollup": rollup if checks else None,
         }

@@ -66,12 +66,16 @@ class PullRequest:
 
 @dataclass
 class Scripted:
-    """An answer that the next request gets; `after` it was carried out, or instead."""
+    """An answer that the next request gets; `after` it was carried out, or instead.
 
-    status: int
+    With `pass_on` that request gets the true one.
+    """
+
+    status: int = 200
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
     after: bool = False
+    pass_on: bool = False
 
 
 @dataclass

@@ -52,7 +52,10 @@ class FakeGitOpsRepository:
     def read(self, head: CommitSha, path: PurePosixPath) -> bytes | None:
         return self.commits[head].files.get(path)
 
-    def link(self, _head: CommitSha, _path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+    def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        for place in (*reversed(path.parents), path):
+            if str(place) in self.links:
+                return place, self.commits[head].files[place].decode()
         return None
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ from pathlib import PurePosixPath
 
 from gitops_action.kustomization import FILE_NAMES
 from gitops_action.kustomization.document import Entry, parse
+from gitops_action.kustomization.links import follow
 from gitops_action.model.rendering import Rendering, Sources
+from gitops_action.model.source import CommitSha
 
 _DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -19,6 +21,15 @@ spec:
     spec:
       containers:
 """
+
+
+@dataclass(frozen=True)
+class _Links:
+    sources: Sources
+
+    def link(self, _head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
+        target = self.sources.links.get(path)
+        return None if target is None else (path, target)
 
 
 @dataclass
@@ -33,7 +44,12 @@ class FakeKustomize:
         self.rendered.append((sources, folder))
         if self.failure:
             return self.failure
-        (file,) = (folder / name for name in FILE_NAMES if folder / name in sources.files)
+        (named,) = (
+            folder / name
+            for name in FILE_NAMES
+            if folder / name in sources.files or folder / name in sources.links
+        )
+        file = follow(_Links(sources), CommitSha("0" * 40), named)
         containers = [
             f"      - image: {_reference(entry)}\n"
             for entry in parse(sources.files[file].decode()).entries

@@ -5,7 +5,14 @@ from __future__ import annotations
 from gitops_action.errors import ActionError
 from gitops_action.model.argocd import Application
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import ApplicationName, SyncRequest, SyncResult, WaitFor, sync
+from gitops_action.stages.sync import (
+    ApplicationName,
+    Promoted,
+    SyncRequest,
+    SyncResult,
+    WaitFor,
+    sync,
+)
 from tests.fakes.applications import NEWER, OLDER, OURS, URL
 from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, ScriptedArgoCD
 
@@ -25,15 +32,19 @@ class Wait:
             timeout_seconds=900,
             settle_seconds=0,
         )
+        self.promoted = Promoted(commit=CommitSha(OURS))
+        self.ancestry = LinearAncestry([OLDER, OURS, NEWER])
+        self.sources: LinearAncestry | None = None
 
     def run(self) -> SyncResult:
         return sync(
             self.request,
-            CommitSha(OURS),
+            self.promoted,
             argocd=self.argocd,
-            ancestry=LinearAncestry([OLDER, OURS, NEWER]),
+            ancestry=self.ancestry,
             clock=self.clock,
             log=self.log,
+            sources=self.sources,
         )
 
     @property

@@ -6,14 +6,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops_action.errors import ActionError, ArgoCDUnavailableError
+from gitops_action.model.argocd import NONCE
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.source import CommitSha
+from gitops_action.model.wait import ApplicationName
+from tests.fakes.pods import MemoryPods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import PurePosixPath
 
     from gitops_action.model.argocd import Application
     from gitops_action.model.log import Annotation
-    from gitops_action.model.source import CommitSha
     from tests.fakes.argocd_memory import MemoryApplication
 
 _STEP = 0.05
@@ -38,6 +42,7 @@ class LineLog:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.annotations: list[str] = []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -46,6 +51,7 @@ class LineLog:
         self.lines.append(text)
 
     def annotate(self, annotation: Annotation) -> None:
+        self.annotations.append(annotation.message)
         self.lines.append(annotation.message)
 
     @contextmanager
@@ -55,31 +61,58 @@ class LineLog:
 
 
 class LinearAncestry:
-    """One branch without forks, oldest commit first; what is not on it is unknown."""
+    """One branch without forks, oldest commit first; what is not on it is unknown.
 
-    def __init__(self, commits: Sequence[str]) -> None:
+    `files` are the commits' own, by SHA and path.
+    """
+
+    def __init__(
+        self, commits: Sequence[str], files: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self.commits = list(commits)
+        self.files = files or {}
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         if ancestor.value not in self.commits or revision.value not in self.commits:
             return None
         return self.commits.index(ancestor.value) <= self.commits.index(revision.value)
 
+    def head(self, branch: str) -> CommitSha:
+        assert branch
+        return CommitSha(self.commits[-1])
 
-class MemoryArgoCD:
-    """Answers from Applications in memory; a refresh blocks until the controller has compared."""
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        text = self.files.get(revision.value, {}).get(str(path))
+        return None if text is None else text.encode()
+
+
+class MemoryArgoCD(MemoryPods):
+    """Answers from Applications in memory; a refresh blocks until the controller has compared.
+
+    `lost` is how many requests for a sync arrive and get no answer; with `stopped` the controller
+    does nothing any more.
+    """
 
     def __init__(self, clock: FakeClock, applications: Mapping[str, MemoryApplication]) -> None:
         self._clock = clock
         self._applications = applications
-        self.refreshes = 0
+        self.documents = self.refreshes = self.lost = 0
+        self.stopped = False
+        self.before_terminate: Callable[[], None] = _nothing
 
-    def application(
-        self, name: str, namespace: str = "", *, refresh: bool = False, timeout: float = 10.0
+    def application(  # noqa: PLR0913  as the adapter's
+        self,
+        name: str,
+        namespace: str = "",
+        *,
+        project: str = "",
+        refresh: bool = False,
+        hard: bool = False,
+        timeout: float = 10.0,
     ) -> Application:
-        assert not namespace
-        application = self._applications[name]
-        application.advance(self._clock.now)
+        assert refresh or not hard
+        application = self._find(name, namespace, project)
+        self.documents += 1
         if refresh:
             self.refreshes += 1
             application.refresh()
@@ -88,14 +121,52 @@ class MemoryArgoCD:
             if self._clock.now >= ends:
                 raise ArgoCDUnavailableError("no answer in time", hint="")
             self._clock.sleep(_STEP)
-            application.advance(self._clock.now)
+            self._find(name, namespace, project)
         return parse_application(application.document())
+
+    def select(self, selector: str = "", *, project: str = "") -> tuple[ApplicationName, ...]:
+        wanted = dict([selector.split("=")]) if selector else {}
+        return tuple(
+            ApplicationName(one.name, one.namespace)
+            for one in self._applications.values()
+            if wanted.items() <= one.labels.items() and project in {"", one.project}
+        )
+
+    def sync(self, name: str, namespace: str = "", *, project: str = "", nonce: str) -> bool:
+        application = self._find(name, namespace, project)
+        if application.busy:
+            return False
+        application.start_sync(infos=[{"name": NONCE, "value": nonce}])
+        if self.lost:
+            self.lost -= 1
+            raise ArgoCDUnavailableError("no answer in time", hint="")
+        return True
+
+    def terminate(self, name: str, namespace: str = "", *, project: str = "") -> bool:
+        self.before_terminate()
+        application = self._find(name, namespace, project)
+        if not application.busy:
+            return False
+        application.terminate()
+        return True
 
     def page(self, application: Application) -> str:
         return f"https://argocd.example.com/applications/argocd/{application.name}"
 
+    def _find(self, name: str, namespace: str, project: str) -> MemoryApplication:
+        application = self._applications[name]
+        assert namespace in {"", application.namespace}
+        assert project in {"", application.project}
+        if not self.stopped:
+            application.advance(self._clock.now)
+        return application
 
-class ScriptedArgoCD:
+
+def _nothing() -> None:
+    """Nothing comes in between."""
+
+
+class ScriptedArgoCD(MemoryPods):
     """Answers with what a script says at that second; the last entry lasts."""
 
     def __init__(
@@ -105,18 +176,56 @@ class ScriptedArgoCD:
         self._begun = clock.now
         self._script = script
         self.asked: list[tuple[float, bool]] = []
+        self.hard: list[float] = []
+        self.synced: list[tuple[float, str]] = []
+        self.sync_answers: list[bool | ActionError] = []
+        self.terminated: list[float] = []
+        self.selected: list[tuple[ApplicationName, ...] | ActionError] = []
 
-    def application(
-        self, name: str, namespace: str = "", *, refresh: bool = False, timeout: float = 10.0
+    def application(  # noqa: PLR0913  as the adapter's
+        self,
+        name: str,
+        namespace: str = "",
+        *,
+        project: str = "",
+        refresh: bool = False,
+        hard: bool = False,
+        timeout: float = 10.0,
     ) -> Application:
-        assert name or namespace
+        assert name or namespace or project
         assert timeout > 0
-        elapsed = self._clock.now - self._begun
-        self.asked.append((elapsed, refresh))
+        self.asked.append((self._elapsed, refresh))
+        if hard:
+            self.hard.append(self._elapsed)
+        elapsed = self._elapsed
         answer = [what for since, what in self._script if since <= elapsed][-1]
         if isinstance(answer, ActionError):
             raise answer
         return answer
 
+    def select(self, selector: str = "", *, project: str = "") -> tuple[ApplicationName, ...]:
+        assert selector or project
+        answer = self.selected.pop(0) if self.selected else (ApplicationName("shop"),)
+        if isinstance(answer, ActionError):
+            raise answer
+        return answer
+
+    def sync(self, name: str, namespace: str = "", *, project: str = "", nonce: str) -> bool:
+        assert name or namespace or project
+        self.synced.append((self._elapsed, nonce))
+        answer = self.sync_answers.pop(0) if self.sync_answers else True
+        if isinstance(answer, ActionError):
+            raise answer
+        return answer
+
+    def terminate(self, name: str, namespace: str = "", *, project: str = "") -> bool:
+        assert name or namespace or project
+        self.terminated.append(self._elapsed)
+        return True
+
     def page(self, application: Application) -> str:
         return f"https://argocd.example.com/applications/argocd/{application.name}"
+
+    @property
+    def _elapsed(self) -> float:
+        return self._clock.now - self._begun

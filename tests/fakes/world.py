@@ -16,6 +16,7 @@ from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
 from tests.fakes.guard import FakeSourceHistory
 from tests.fakes.kustomize import FakeKustomize
+from tests.fakes.reports import MemoryReports
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
 OVERLAY = "overlays/dev/kustomization.yaml"
@@ -57,6 +58,7 @@ class FakeGitOps(FakeGitOpsRepository):
     """Also says what the preflight and the wait ask."""
 
     refusal: ActionError | None = None
+    changed: dict[CommitSha, set[str]] = field(default_factory=dict)
 
     def default_branch(self) -> str:
         return self.branch
@@ -77,11 +79,20 @@ class FakeGitOps(FakeGitOpsRepository):
             commit = self.commits[commit].parent
         return tuple(found)
 
+    def changed_paths(self, base: CommitSha, _head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """Tell what changed since `base`, as the test says."""
+        if base not in self.changed:
+            return None
+        return frozenset(PurePosixPath(path) for path in self.changed[base])
+
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         commit: CommitSha | None = revision
         while commit is not None and commit != ancestor:
             commit = self.commits[commit].parent
         return commit == ancestor
+
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        return self.commits[revision].files.get(path)
 
 
 @dataclass
@@ -107,6 +118,7 @@ class World:
     def __post_init__(self) -> None:
         self.docker = FakeBuilder("docker", ("Dockerfile",), registry=self.registry)
         self.ko = FakeBuilder("ko", ("./cmd/shop",), registry=self.registry)
+        self.reports = MemoryReports(self.cancellation, [])
         self.application = MemoryApplication(
             name="shop",
             repo_url="https://github.com/acme/shop.git",
@@ -131,6 +143,7 @@ class World:
             source=self.source,
             kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
+            reports=self.reports,
             cancellation=self.cancellation,
             chance=lambda: 0.5,
         )

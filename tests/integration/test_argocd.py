@@ -21,15 +21,34 @@ from gitops_action.errors import (
 )
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import ApplicationName, SyncRequest, WaitFor, sync
+from gitops_action.stages.sync import ApplicationName, Promoted, SyncRequest, WaitFor, sync
 from tests.fakes.argocd import Answer, Behaviour, FakeArgoCD
 from tests.fakes.waiting import LinearAncestry, LineLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 URL = "http://127.0.0.1:18088/acme/gitops.git"
 OLD, NEW = "0" * 40, "1" * 40
+SLOW = Behaviour(operation_seconds=3600)
+REFUSED_SYNC = Answer(400, '{"code": 9, "message": "application is deleting"}')
+NO_REVISION = Answer(
+    400, '{"code": 9, "message": "error resolving repo revision: rpc error: code = Unknown"}'
+)
+DEPLOYMENT = {"group": "apps", "kind": "Deployment", "name": "shop", "uid": "1"}
+POD = {
+    "kind": "Pod",
+    "namespace": "default",
+    "name": "shop-1",
+    "uid": "2",
+    "parentRefs": [{"kind": "Deployment", "uid": "1"}],
+    "info": [
+        {"name": "Status Reason", "value": "CrashLoopBackOff"},
+        {"name": "Restart Count", "value": "3"},
+    ],
+    "images": ["ghcr.io/acme/shop:1"],
+    "health": {"status": "Degraded", "message": "back-off restarting failed container"},
+}
 LOGIN_PAGE = Answer(200, "<html>Log in</html>", "text/html; charset=utf-8")
 
 
@@ -42,7 +61,13 @@ def argocd() -> Iterator[FakeArgoCD]:
 
 class Client(Protocol):
     def __call__(
-        self, server: str, token: str = "", *, ca_file: Path | None = None, verify: bool = True
+        self,
+        server: str,
+        token: str = "",
+        *,
+        ca_file: Path | None = None,
+        verify: bool = True,
+        headers: Mapping[str, Secret] | None = None,
     ) -> ArgoCD: ...
 
 
@@ -51,10 +76,15 @@ def client() -> Iterator[Client]:
     opened: list[Http] = []
 
     def make(
-        server: str, token: str = "", *, ca_file: Path | None = None, verify: bool = True
+        server: str,
+        token: str = "",
+        *,
+        ca_file: Path | None = None,
+        verify: bool = True,
+        headers: Mapping[str, Secret] | None = None,
     ) -> ArgoCD:
         opened.append(Http(Cancellation(), ca_file=ca_file, verify=verify))
-        return ArgoCD(opened[-1], server, Secret(token))
+        return ArgoCD(opened[-1], server, Secret(token), headers)
 
     yield make
     for http in opened:
@@ -70,7 +100,7 @@ def test_reads_an_application(argocd: FakeArgoCD, client: Client) -> None:
     application = adapter.application("hello-gitops")
 
     assert adapter.version() == "v3.6.1+unknown"
-    assert adapter.applications() == ("argocd/hello-gitops",)
+    assert adapter.select() == (ApplicationName("hello-gitops", "argocd"),)
     assert application.revision == OLD
     assert application.source.repo_url == URL
     assert adapter.page(application) == f"{argocd.url}/applications/argocd/hello-gitops"
@@ -264,7 +294,7 @@ def test_waits_until_a_push_is_deployed(argocd: FakeArgoCD, client: Client) -> N
             timeout_seconds=30,
             settle_seconds=0,
         ),
-        CommitSha(NEW),
+        Promoted(commit=CommitSha(NEW)),
         argocd=client(argocd.url, argocd.token),
         ancestry=LinearAncestry([OLD, NEW]),
         clock=Cancellation(),
@@ -274,3 +304,181 @@ def test_waits_until_a_push_is_deployed(argocd: FakeArgoCD, client: Client) -> N
     (shop,) = result.applications
     assert (shop.revision, shop.sync, shop.health) == (NEW, "Synced", "Healthy")
     assert log.lines[-1] == "shop: Synced and Healthy at 1111111"
+
+
+def test_finds_applications_by_label_and_project(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    One selector stands for as many Applications as carry the label.
+    """
+    for name, team in (("shop", "a"), ("cart", "a"), ("blog", "b")):
+        argocd.add_application(name, repo_url=URL, resolve=lambda _: OLD).labels["team"] = team
+    adapter = client(argocd.url, argocd.token)
+
+    assert [one.name for one in adapter.select("team=a")] == ["cart", "shop"]
+    assert adapter.select("team=c") == ()
+    assert adapter.select(project="elsewhere") == ()
+
+
+def test_syncs_with_a_nonce_that_comes_back(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    An operation that we asked for can be told from every other.
+    """
+    argocd.add_application("slow", repo_url=URL, resolve=lambda _: OLD, behaviour=SLOW)
+    adapter = client(argocd.url, argocd.token)
+
+    begun = adapter.sync("slow", "argocd", project="default", nonce="run 1")
+    again = adapter.sync("slow", nonce="run 2")
+    asked = adapter.application("slow")
+
+    assert (begun, again) == (True, False)
+    assert asked.requested_nonce == "run 1"
+    assert asked.operation is None
+
+
+def test_ends_an_operation(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    What blocks can be ended, and nothing to end is no failure.
+    """
+    argocd.add_application("slow", repo_url=URL, resolve=lambda _: OLD, behaviour=SLOW)
+    adapter = client(argocd.url, argocd.token)
+    idle = adapter.terminate("slow")
+    adapter.sync("slow", nonce="run 1")
+
+    ended = adapter.terminate("slow", "argocd", project="default")
+    after = adapter.application("slow").operation
+
+    assert (idle, ended) == (False, True)
+    assert after
+    assert after.phase == "Terminating"
+
+
+def test_a_right_that_is_missing_is_named_with_its_policy_line(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    Whoever owns Argo CD can paste the line, account and project included.
+    """
+    adapter = client(argocd.url, argocd.tokens["reader"])
+
+    with pytest.raises(ArgoCDPermissionError) as syncing:
+        adapter.sync("hello-gitops", project="default", nonce="run 1")
+    with pytest.raises(ArgoCDPermissionError) as ending:
+        adapter.terminate("hello-gitops", project="default")
+
+    line = "`p, reader, applications, sync, default/hello-gitops, allow`"
+    assert line in syncing.value.hint
+    assert line in ending.value.hint
+    assert "The account reader lacks the right `applications, sync`" in syncing.value.message
+
+
+def test_a_sync_window_is_told_from_a_missing_right(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    Both are answered by 403, and only one of them is a matter of rights.
+    """
+    argocd.add_application("shop", repo_url=URL, resolve=lambda _: OLD).window_closed = True
+    adapter = client(argocd.url, argocd.token)
+
+    with pytest.raises(ApplicationError, match="blocked by sync window"):
+        adapter.sync("shop", nonce="run 1")
+
+    assert adapter.closed_window(adapter.application("shop")) == "deny `0 22 * * *` for 8h"
+    assert adapter.closed_window(adapter.application("hello-gitops")) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(REFUSED_SYNC, ApplicationError, id="precondition"),
+        pytest.param(NO_REVISION, ArgoCDUnavailableError, id="git not reachable"),
+        pytest.param(Answer(502, "<b>", "text/html"), ArgoCDUnavailableError, id="502"),
+    ],
+)
+def test_explains_why_a_sync_was_refused(
+    argocd: FakeArgoCD, client: Client, answer: Answer, kind: type[ActionError]
+) -> None:
+    """
+    What can be tried again is told from what cannot.
+    """
+    argocd.interruptions.append(answer)
+
+    with pytest.raises(ActionError) as raised:
+        client(argocd.url, argocd.token).sync("hello-gitops", nonce="run 1")
+
+    assert type(raised.value) is kind
+
+
+def test_reads_what_runs_and_what_it_said_last(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    The pod that crashes is found below its Deployment, with the log of its last run.
+    """
+    shop = argocd.add_application("shop", repo_url=URL, resolve=lambda _: OLD)
+    shop.nodes += [DEPLOYMENT, POD]
+    shop.logs["shop-1 (previous)"] = ["starting", "panic: no database"]
+    adapter = client(argocd.url, argocd.token)
+
+    application = adapter.application("shop")
+    deployment, pod = adapter.tree(application)
+
+    assert (str(deployment), deployment.images) == ("Deployment/shop", ())
+    assert (pod.parents, pod.reason, pod.restarts) == (("1",), "CrashLoopBackOff", 3)
+    assert pod.images == ("ghcr.io/acme/shop:1",)
+    assert adapter.last_log_lines(application, pod) == ("starting", "panic: no database")
+
+
+def test_a_log_that_the_token_may_not_read_is_said(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    The right to read logs is one of its own in Argo CD.
+    """
+    shop = argocd.add_application("shop", repo_url=URL, resolve=lambda _: OLD)
+    shop.nodes.append(POD)
+    adapter = client(argocd.url, argocd.tokens["reader"])
+    application = adapter.application("shop")
+
+    with pytest.raises(ArgoCDPermissionError) as raised:
+        adapter.last_log_lines(application, adapter.tree(application)[0])
+
+    assert "`p, reader, logs, get, default/shop, allow`" in raised.value.hint
+
+
+def test_headers_for_a_login_proxy_go_with_every_request(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    A proxy in front of Argo CD gets what it asks for, and Argo CD still gets its token.
+    """
+    argocd.proxy_headers = {"CF-Access-Client-Secret": "s3cret"}
+    with_it = client(
+        argocd.url, argocd.token, headers={"CF-Access-Client-Secret": Secret("s3cret")}
+    )
+
+    assert with_it.version() == "v3.6.1+unknown"
+    assert with_it.application("hello-gitops").revision == OLD
+    with pytest.raises(ArgoCDError, match="login proxy"):
+        client(argocd.url, argocd.token).version()
+
+
+def test_a_login_proxy_may_have_the_authorization_header(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    Where basic authentication guards the way, Argo CD's token travels as its cookie.
+    """
+    argocd.proxy_headers = {"Authorization": "Basic YTpi"}
+    adapter = client(argocd.url, argocd.token, headers={"authorization": Secret("Basic YTpi")})
+
+    assert adapter.application("hello-gitops").revision == OLD
+    assert adapter.sync("hello-gitops", nonce="run 1")
+
+
+def test_tells_how_long_a_busy_server_wants_to_be_left_alone(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    What the server asks for is known to whoever asks it again.
+    """
+    argocd.interruptions.append(Answer(429, "{}", headers={"Retry-After": "7"}))
+
+    with pytest.raises(ArgoCDUnavailableError) as raised:
+        client(argocd.url, argocd.token).application("hello-gitops")
+
+    assert raised.value.retry_after_seconds == 7

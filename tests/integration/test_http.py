@@ -180,6 +180,41 @@ def test_ends_soon_after_a_cancellation(
     assert time.monotonic() - begun < 0.4
 
 
+def test_a_change_under_way_outlives_a_cancellation(
+    http: Http, cancellation: Cancellation, httpserver: HTTPServer
+) -> None:
+    """
+    What was sent to change something is awaited, so that a cancelled run can tell what it did.
+    """
+
+    def answer(_: Request) -> Answer:
+        cancellation.cancel("the job was cancelled")
+        time.sleep(0.3)
+        return Answer("{}", content_type="application/json")
+
+    httpserver.expect_request("/x").respond_with_handler(answer)
+
+    answered = http.request("POST", httpserver.url_for("/x"), timeout=5, finish=True)
+
+    assert answered.status == 200
+
+
+def test_a_change_that_gets_no_answer_ends_soon_after_a_cancellation(
+    http: Http, cancellation: Cancellation, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It is not awaited for longer than a cancelled run has.
+    """
+    monkeypatch.setattr("gitops_action.adapters.http._FINISH_SECONDS", 0.2)
+    threading.Timer(0.1, cancellation.cancel, ["the job was cancelled"]).start()
+    begun = time.monotonic()
+
+    with pytest.raises(TimedOutError):
+        http.request("POST", silent, timeout=30, finish=True)
+
+    assert time.monotonic() - begun < 2
+
+
 def test_a_server_that_does_not_answer_times_out(http: Http, silent: str) -> None:
     """
     No request lasts longer than it may.
@@ -287,3 +322,50 @@ def test_proxies_come_from_what_it_is_given(
     assert "canary" not in str(raised.value)
     http.close()
     dead.close()
+
+
+def test_secret_headers_arrive_and_are_shown_nowhere(http: Http, httpserver: HTTPServer) -> None:
+    """
+    What a login proxy asks for travels as the token does, even where it is malformed.
+    """
+    httpserver.expect_request("/", headers={"X-Proxy": "s3cret"}).respond_with_data("in")
+
+    answer = http.request(
+        "GET", httpserver.url_for("/"), secret_headers={"X-Proxy": Secret("s3cret")}, timeout=5
+    )
+    with pytest.raises(HTTPError) as raised:
+        http.request(
+            "GET",
+            httpserver.url_for("/"),
+            secret_headers={"X-Proxy": Secret("s3\ncret")},
+            timeout=5,
+        )
+
+    assert answer.body == b"in"
+    assert "cret" not in f"{raised.value}{raised.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        pytest.param("7", 7, id="seconds"),
+        pytest.param("Fri, 31 Dec 2100 23:59:59 GMT", 2_000_000_000, id="a time to come"),
+        pytest.param("Fri, 31 Dec 1999 23:59:59 GMT", 0, id="a time gone by"),
+        pytest.param("Fri, 31 Dec 2100 23:59:59 -0000", 0, id="a time of nowhere"),
+        pytest.param("soon", 0, id="a word"),
+        pytest.param("", 0, id="nothing"),
+    ],
+)
+def test_reads_how_long_to_leave_a_server_alone(
+    http: Http, httpserver: HTTPServer, said: str, seconds: float
+) -> None:
+    """
+    Both spellings of `Retry-After` are understood, and anything else asks for nothing.
+    """
+    httpserver.expect_request("/").respond_with_data(
+        status=503, headers={"Retry-After": said} if said else {}
+    )
+
+    answer = http.request("GET", httpserver.url_for("/"), timeout=5)
+
+    assert answer.retry_after_seconds == pytest.approx(seconds, rel=0.3)

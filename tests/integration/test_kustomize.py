@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -271,6 +273,30 @@ def test_links_stay_inside(place: Place) -> None:
     assert "no such file" in proof.unproved[0]
 
 
+def test_a_linked_kustomization_is_rendered_where_the_link_is(place: Place) -> None:
+    """
+    Kustomize reads the files beside the link; across folders it needs to be let loose for that.
+    """
+    files = {
+        "shared/shop.yaml": f"resources: [pod.yaml]\n{SHOP}",
+        "shared/kustomization.yaml": "shop.yaml",
+        "shared/pod.yaml": POD.replace("name: shop", "name: shared", 1),
+        "dev/kustomization.yaml": "../shared/shop.yaml",
+        "dev/pod.yaml": POD.replace("name: shop", "name: dev", 1),
+    }
+    modes = {"shared/kustomization.yaml": "120000", "dev/kustomization.yaml": "120000"}
+
+    proof = place.prove(files, "shared", "dev", modes=modes)
+
+    assert [line for line in proof.diff.splitlines() if line.startswith("---")] == [
+        "--- a/shared Pod/shared",
+        "--- a/dev Pod/dev",
+    ]
+    (notice,) = proof.notices
+    assert notice.startswith("dev reads files outside its own folder")
+    assert proof.unproved == ()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -304,6 +330,40 @@ def test_what_cannot_be_rendered_here_is_said(place: Place, text: str, reason: s
     assert proof.unproved == (f"overlay could not be rendered here, because {reason}.",)
     with pytest.raises(RenderError):
         place.prove(files, required=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: ['{}']\n",
+        "resources: [pod.yaml]\nconfigMapGenerator:\n- name: a\n  files: ['k={}']\n",
+        "resources: [pod.yaml]\npatches:\n- path: '{}'\n",
+    ],
+    ids=["a resource", "a generator", "a patch"],
+)
+def test_no_server_of_this_machine_is_asked(place: Place, text: str) -> None:
+    """
+    Go asks loopback addresses without a proxy: whoever writes the kustomization reads none of them.
+    """
+    asked = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/pod.yaml"
+
+        proof = place.prove(
+            {"overlay/kustomization.yaml": text.format(url) + SHOP, "overlay/pod.yaml": POD}
+        )
+
+        with contextlib.suppress(TimeoutError):
+            server.accept()[0].close()
+            asked.append(url)
+
+    assert asked == []
+    (reason,) = proof.unproved
+    assert reason == (
+        f"overlay could not be rendered here, because it reads {url} from elsewhere, and nothing "
+        "is fetched here."
+    )
 
 
 def test_what_was_broken_before_is_not_blamed_on_the_edit(place: Place) -> None:

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_action.model.argocd import Application, Destination, Source, same_repository
+from gitops_action.model.argocd import (
+    NONCE,
+    Application,
+    Destination,
+    Source,
+    same_repository,
+)
 from gitops_action.model.argocd_document import parse_application
+from gitops_action.model.argocd_tree import Node, parse_log, parse_tree
+from gitops_action.model.argocd_windows import parse_closed_window
 
 if TYPE_CHECKING:
     from tests.fakes.argocd_document import Document
@@ -186,3 +194,102 @@ def test_a_chart_is_no_git_source() -> None:
     assert Source(repo_url="https://h/a").is_git
     assert not Source(repo_url="https://h/a", chart="shop").is_git
     assert not Source(repo_url="oci://h/a").is_git
+
+
+def test_reads_several_sources_with_their_revisions() -> None:
+    """
+    Each source is paired with what it was compared at, in the order of the spec.
+    """
+    sources = [
+        {"repoURL": "https://h/charts", "chart": "shop", "targetRevision": "1.2.3"},
+        {
+            "repoURL": "https://h/gitops",
+            "path": "dev",
+            "kustomize": {"images": ["shop=ghcr.io/acme/shop:1"]},
+        },
+        {"repoURL": "https://h/values", "ref": "values"},
+    ]
+    document: Document = {
+        "metadata": {"name": "shop"},
+        "spec": {"sources": sources},
+        "status": {
+            "sync": {"revisions": ["1.2.3", "a" * 40], "comparedTo": {"sources": sources}},
+            "operationState": {"syncResult": {"revisions": ["1.2.3", "b" * 40]}},
+        },
+    }
+
+    application = parse_application(document)
+
+    assert application.spec == application.compared_to
+    assert [revision for _, revision in application.followed] == ["1.2.3", "a" * 40, ""]
+    assert application.followed[1][0].images == ("shop=ghcr.io/acme/shop:1",)
+    assert application.operation
+    assert application.operation.revisions == ("1.2.3", "b" * 40)
+
+
+def test_a_single_source_is_followed_at_its_revision() -> None:
+    """
+    One source and several are read in the same way.
+    """
+    application = _recorded("3.6.1/bump-to-healthy", 3)
+
+    assert application.followed == ((application.source, application.revision),)
+    assert (application.prunes, application.self_heals) == (True, True)
+
+
+def test_finds_our_nonce_in_what_was_asked_and_in_what_was_done() -> None:
+    """
+    An operation of ours is known before and after Argo CD takes it up.
+    """
+    asked = {"sync": {}, "info": [{"name": "by", "value": "x"}, {"name": NONCE, "value": "n-1"}]}
+    document: Document = {
+        "metadata": {"name": "shop"},
+        "operation": asked,
+        "status": {"operationState": {"operation": asked, "phase": "Running"}},
+    }
+
+    application = parse_application(document)
+
+    assert application.requested_nonce == "n-1"
+    assert application.operation
+    assert application.operation.nonce == "n-1"
+
+
+def test_a_tree_and_a_log_of_any_shape_are_read() -> None:
+    """
+    What another version of Argo CD adds or leaves out does no harm.
+    """
+    assert parse_tree(None) == ()
+    assert parse_tree({"nodes": [{}, None]}) == (Node(), Node())
+    assert parse_tree({"nodes": [{"info": [{"name": "Restart Count", "value": "x"}]}]}) == (Node(),)
+    assert parse_log(b'{"result": {"content": "a"}}\nno JSON\n{"error": {}}\n[]') == ("a",)
+
+
+ALLOW = {"kind": "allow", "schedule": "0 8 * * *", "duration": "2h", "timeZone": "Europe/Paris"}
+DENY = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("document", "window"),
+    [
+        pytest.param({"canSync": True}, "", id="no windows"),
+        pytest.param({"assignedWindows": [DENY]}, "", id="a deny that is not active"),
+        pytest.param(
+            {"assignedWindows": [DENY], "activeWindows": [DENY], "canSync": True},
+            "deny `* * * * *` for 1h",
+            id="a deny that lets people sync",
+        ),
+        pytest.param(
+            {"assignedWindows": [ALLOW]},
+            "outside of allow `0 8 * * *` Europe/Paris for 2h",
+            id="outside of the allowed time",
+        ),
+        pytest.param({"assignedWindows": [ALLOW], "activeWindows": [ALLOW]}, "", id="inside of it"),
+        pytest.param([None], "", id="no answer at all"),
+    ],
+)
+def test_finds_the_sync_window_that_is_in_the_way(document: object, window: str) -> None:
+    """
+    What Argo CD may do by itself is told from what people may have it do.
+    """
+    assert parse_closed_window(document) == window

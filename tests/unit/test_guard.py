@@ -28,6 +28,14 @@ def history() -> FakeSourceHistory:
     return commits
 
 
+def file_edit(path: str, text: str, image: ImageReference) -> FileEdit:
+    """Let a file ask for the image."""
+    file = PurePosixPath(path)
+    return FileEdit(
+        path=file, folders=(file.parent,), before=text, edit=set_image(text, image=image)
+    )
+
+
 def judge(
     *fields: str,
     tag: str = OURS.value,
@@ -48,8 +56,7 @@ def judge(
     edits = []
     for number, field in enumerate(fields):
         text = f"images:\n- name: ghcr.io/acme/shop\n  {field}\n"
-        edit = set_image(text, image=image)
-        edits.append(FileEdit(path=PurePosixPath(f"{number}.yaml"), before=text, edit=edit))
+        edits.append(file_edit(f"{number}.yaml", text, image))
     return guard.judge(tuple(edits), HEAD)
 
 
@@ -172,7 +179,10 @@ def test_versions_decide_where_no_commit_is_known(deployed: str, ours: str, *, n
             judge(f"newTag: '{OLDER}'", tag="v1", source=None),
             "the commit that ours is made from is not known",
         ),
-        (judge("newName: ':'\n  newTag: v1"), "the commit that ::v1 is made from is not known"),
+        (
+            judge("newName: Shop\n  newTag: v1"),
+            "the commit that Shop:v1 is made from is not known",
+        ),
     ],
     ids=["branches", "unrelated", "unknown tag", "unknown source", "no image"],
 )
@@ -194,9 +204,7 @@ def test_a_registry_is_asked_once_for_one_image() -> None:
     images = FakeImages()
     guard = Guard(image, OURS, history=history(), images=images, commits=FakeCommitLog())
     text = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n"
-    edits = (
-        FileEdit(path=PurePosixPath("k.yaml"), before=text, edit=set_image(text, image=image)),
-    )
+    edits = (file_edit("k.yaml", text, image),)
 
     guard.judge(edits, HEAD)
     guard.judge(edits, NEWER)

@@ -66,6 +66,17 @@ def test_pins_in_braces_and_in_new_entries() -> None:
     )
 
 
+def test_adds_a_field_behind_an_empty_one_in_braces() -> None:
+    """
+    A comma right behind a colon would become a part of the key.
+    """
+    text = "images: [{name: ghcr.io/acme/shop, newTag: }]"
+
+    edit = set_image(text, image=image(), pin=Pin.DIGEST)
+
+    assert edit.text == text.replace("newTag: ", f'newTag: , digest: "{NEW}" ')
+
+
 def test_says_that_the_tag_went() -> None:
     """
     A pin by digest alone removes the tag, and says so.
@@ -191,6 +202,10 @@ def test_equal_entries_of_one_name_are_edited_alike() -> None:
         ("a: " + "[" * 150, "levels deep"),
         ("a: |\n  b", "no line break at its end"),
         ("a:\n- b: >\n    c", "no line break at its end"),
+        ("images:\n- name: b\n  newTag: |\n    v1", "no line break at its end"),
+        ("images: [name: shop]\n", "a pair without braces"),
+        ("images:\n- ? name\n  : shop\n", "in front of its keys"),
+        ("\ufeff\ufeffkind: Component\n", "two byte order marks"),
         ("images: [{name: a, newTag: &x v1, digest: *x, newName: [b]}]", "`newName` is a coll"),
     ],
 )
@@ -211,6 +226,18 @@ def test_refuses_an_entry_without_a_name() -> None:
     """
     with pytest.raises(KustomizationError, match="has no `name`"):
         set_image("images:\n- newName: ghcr.io/acme/shop\n", image=image())
+
+
+@pytest.mark.parametrize("new_name", ["mirror/shop:v0", "r.io:5000/shop@sha256:0"])
+def test_refuses_a_new_name_with_a_tag(new_name: str) -> None:
+    """
+    The cluster would be asked for an image with two tags, and could not pull it.
+    """
+    with pytest.raises(KustomizationError, match="behind the old one") as caught:
+        set_image(f'{ENTRY}  newName: "{new_name}"\n', image=image())
+
+    assert caught.value.location
+    assert caught.value.location.line == 3
 
 
 def test_reads_what_stands_behind_an_alias() -> None:
@@ -289,3 +316,15 @@ def test_does_not_warn_of_what_is_harmless(text: str) -> None:
     `images` comes after the patches: one that names our image does no harm.
     """
     assert set_image(ENTRY + text, image=image()).warnings == ()
+
+
+def test_an_error_names_some_entries_of_many() -> None:
+    """
+    A message stays readable, however long the list is.
+    """
+    entries = "".join(f"- name: a{number}\n" for number in range(100))
+
+    with pytest.raises(EntryError) as caught:
+        set_image("images:\n" + entries, image=image())
+
+    assert "a19 on line 21; 80 more." in caught.value.message

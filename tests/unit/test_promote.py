@@ -15,9 +15,10 @@ from gitops_action.errors import (
     KustomizationError,
     RenderError,
 )
+from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
-from gitops_action.model.log import HeldLog
+from gitops_action.model.log import HeldLog, Level
 from gitops_action.model.pin import Pin
 from gitops_action.model.rendering import Rendering
 from gitops_action.model.source import CommitSha
@@ -111,13 +112,23 @@ def test_commits_the_new_tag_to_the_branch() -> None:
 
     assert repository.text(SHOP) == NEW
     assert repository.commits[repository.tip].parent == before
-    assert replace(result, rendered_diff="", edits=()) == PromoteResult(
+    assert replace(result, rendered_diff="") == PromoteResult(
         revision=repository.tip,
         ending=Ending.PROMOTED,
         previous="ghcr.io/acme/shop:v1",
         diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
         " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
         files=(PurePosixPath(SHOP),),
+        changes=(
+            (
+                PurePosixPath(SHOP),
+                ImageChange(
+                    entry="ghcr.io/acme/shop",
+                    old="ghcr.io/acme/shop:v1",
+                    new="ghcr.io/acme/shop:v2",
+                ),
+            ),
+        ),
     )
 
 
@@ -159,7 +170,7 @@ def test_is_unchanged_when_the_tag_is_already_there() -> None:
     result = run(repository)
 
     assert repository.pushed == []
-    assert replace(result, edits=()) == PromoteResult(
+    assert result == PromoteResult(
         revision=repository.tip,
         ending=Ending.UNCHANGED,
         previous="ghcr.io/acme/shop:v2",
@@ -313,6 +324,34 @@ def test_shows_the_notices_of_an_edit_once() -> None:
         f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
         "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
     )
+
+
+def test_what_may_keep_the_image_from_running_is_a_warning() -> None:
+    """
+    A patch in a file and a field that Kustomize does not know are each annotated, with their file.
+    """
+    patch = '[{"op": "replace", "path": "/spec/containers/0/image", "value": "nginx:1"}]'
+    folder = SHOP.rpartition("/")[0]
+    repository = FakeGitOpsRepository(
+        {SHOP: f"{OLD}patches: [{{path: p.json}}]\nx-note: y\n", f"{folder}/p.json": patch}
+    )
+    log = Annotations()
+
+    promote(
+        REQUEST,
+        IMAGE,
+        repository=repository,
+        renderer=FakeKustomize(),
+        guard=knowing_nothing(IMAGE),
+        clock=FakeClock(),
+        log=log,
+    )
+
+    warnings = [one.message for one in log.annotations if one.level is Level.WARNING]
+    assert [one.split(" on line")[0] for one in warnings] == [
+        f"{SHOP}: `x-note`",
+        f"{SHOP}: The patch `p.json`",
+    ]
 
 
 def guarding() -> Guard:

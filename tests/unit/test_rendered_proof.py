@@ -174,8 +174,9 @@ def prove(
     *,
     entry: str = "shop",
     required: bool = False,
+    links: dict[str, str] | None = None,
 ) -> RenderedProof:
-    repository = FakeGitOpsRepository(files)
+    repository = FakeGitOpsRepository({**files, **(links or {})}, links=set(links or ()))
     edits = plan_edits(
         [PurePosixPath(file) for file in files if "kustomization" in file],
         requests=[ImageRequest(ImageReference(Repository("ghcr.io/acme/shop"), "v2"), entry)],
@@ -336,6 +337,105 @@ def test_a_component_is_proved_by_its_users_or_not_at_all() -> None:
     assert unknown.unproved == ("dev was already broken before the edit: gone.",)
 
 
+JSON_PATCH = "- op: replace\n  path: /spec/containers/0/image\n  value: nginx:1\n"
+CONTAINER = '[{"op": "add", "path": "/spec/containers/0", "value": {"image": "nginx:2"}}]'
+MERGE = "kind: Pod\nspec:\n  containers:\n  - name: proxy\n    image: 'proxy:1'\n"
+
+
+@pytest.mark.parametrize(
+    ("patch", "content", "words"),
+    [
+        ("patches: [{path: p.yaml}]\n", JSON_PATCH, "The patch `p.yaml` on line 5 sets `/spec/con"),
+        ("patchesJson6902: [{Path: ./p.yaml}]\n", CONTAINER, "sets an image to `nginx:2`"),
+        ("patches: [{path: link.yaml}]\n", JSON_PATCH, "to `nginx:1`: where that is"),
+        ("patches: [{path: p.yaml}]\n", MERGE, ""),
+        ("patches: [{path: p.yaml}]\n", JSON_PATCH.replace("nginx", "shop"), ""),
+        ("patches: [{path: p.yaml}]\n", CONTAINER.replace("nginx", "shop"), ""),
+        ("patches: [{patch: '[{op: add, path: /a/image, value: b}]'}]\n", "", ""),
+        ("patches: [{path: gone.yaml}, {path: loop.yaml}, {path: /p.yaml}, {a: b}]\n", MERGE, ""),
+    ],
+    ids=[
+        "operations",
+        "a whole container",
+        "a link",
+        "another container",
+        "our image",
+        "our container",
+        "inline",
+        "no file",
+    ],
+)
+def test_patch_files_that_set_the_image_are_warned_of(patch: str, content: str, words: str) -> None:
+    """
+    A patch comes before `images`, wherever it stands: the reader learns where to look.
+    """
+    files = {"dev/kustomization.yaml": KUSTOMIZATION + patch, "dev/p.yaml": content}
+    links = {"dev/link.yaml": "p.yaml", "dev/loop.yaml": "loop.yaml"}
+
+    proof = prove(FakeKustomize(), files, links=links)
+
+    assert len(proof.warnings) == bool(words)
+    assert words in "".join(proof.warnings)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "patches: [{path: p.yaml}]\n",
+        "patchesStrategicMerge: [p.yaml, [no]]\n",
+        "patches:\n- patch: |\n    spec:\n    - image: proxy:1\n",
+        "patchesStrategicMerge:\n- |\n  spec:\n  - image: proxy:1\n",
+    ],
+)
+def test_merges_are_warned_of_where_nothing_was_rendered(patch: str) -> None:
+    """
+    A sidecar's image is no news, unless nobody could look whether ours runs.
+    """
+    files = {"dev/kustomization.yaml": KUSTOMIZATION + patch, "dev/p.yaml": MERGE}
+    renderer = FakeKustomize(failure=Rendering(failure="it needs a plugin", here=True))
+
+    proof = prove(renderer, files)
+
+    (warning,) = proof.warnings
+    assert warning.startswith("dev/kustomization.yaml: The patch ")
+    assert "sets an image to `proxy:1`" in warning
+
+
+def test_a_file_is_rendered_in_each_folder_that_has_it() -> None:
+    """
+    A symbolic link to another folder's kustomization is built with the files beside the link.
+    """
+    files = {
+        "shared/shop.yaml": f"resources: [pod.yaml]\n{KUSTOMIZATION}",
+        "dev/kustomization.yaml": "../shared/shop.yaml",
+        "dev/pod.yaml": "",
+        "test/kustomization.yaml": "../dev/kustomization.yaml",
+        "test/pod.yaml": "",
+    }
+    repository = FakeGitOpsRepository(
+        files, links={"dev/kustomization.yaml", "test/kustomization.yaml"}
+    )
+    renderer = FakeKustomize()
+    image = ImageReference(Repository("ghcr.io/acme/shop"), "v2")
+
+    edits = plan_edits(
+        [PurePosixPath("dev"), PurePosixPath("test/kustomization.yaml")],
+        requests=[ImageRequest(image)],
+        tree=repository,
+        head=repository.tip,
+    )
+    proof = prove_rendered(
+        edits, tree=repository, head=repository.tip, renderer=renderer, required=True
+    )
+
+    assert [str(edit.path) for edit in edits] == ["shared/shop.yaml"]
+    assert [str(folder) for _, folder in renderer.rendered] == ["dev", "dev", "test", "test"]
+    assert {"dev/pod.yaml", "test/pod.yaml", "shared/shop.yaml"} == {
+        str(path) for path in renderer.rendered[0][0].files
+    }
+    assert proof.diff.count("+      - image: ghcr.io/acme/shop:v2") == 2
+
+
 def gathered(files: dict[str, str], *roots: str, links: dict[str, str] | None = None) -> Gathered:
     written = links or {}
     repository = FakeGitOpsRepository({**files, **written}, links=set(written))
@@ -362,27 +462,50 @@ def test_only_what_is_named_is_read() -> None:
         "mid/kustomization.yml": "bases: [../base]\n",
     }
 
-    found = gathered(files, "dev/kustomization.yaml")
+    found = gathered(files, "dev")
 
     left = {"dev/other.yaml", "base/readme.md", "base/t.yaml"}
     assert {str(path) for path in found.sources.files} == files.keys() - left
     assert found.sources.outside == ()
-    assert found.uses[PurePosixPath("dev/kustomization.yaml")] == {
-        PurePosixPath("dev/kustomization.yaml"),
-        PurePosixPath("base/Kustomization"),
-        PurePosixPath("mid/kustomization.yml"),
-    }
+    assert found.uses[PurePosixPath("dev")] == found.sources.files.keys()
 
 
 def test_what_leads_out_of_the_repository_is_named() -> None:
     """
     Nothing outside is read, and Kustomize is not let loose there.
     """
-    text = "resources: [/etc/passwd, ../../up.yaml, https://example.com/a.yaml]\n"
+    text = (
+        "resources: [/etc/passwd, ../../up.yaml, https://example.com/a.yaml]\n"
+        "configMapGenerator: [{files: ['k=HTTP://u:p@LocalHost:1/?a=b', 'http://[::1]/']}]\n"
+    )
 
-    found = gathered({"dev/kustomization.yaml": text}, "dev/kustomization.yaml")
+    found = gathered({"dev/kustomization.yaml": text}, "dev")
 
-    assert found.sources.outside == ("/etc/passwd", "../../up.yaml")
+    assert found.sources.outside == (
+        *("../../up.yaml", "/etc/passwd"),
+        *("HTTP://u:p@LocalHost:1/?a=b", "http://[::1]/"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patches: &a [*a, {path: p.yaml}]\n",
+        "patches: &a {b: *a, path: p.yaml}\n",
+        "x0: &a0 {path: p.yaml}\n"
+        + "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+        + "patches: *a39\n",
+        f"resources: [{'a/' * 5_000}, p.yaml]\n",
+    ],
+    ids=["a list in itself", "a mapping in itself", "aliases of aliases", "a path too long"],
+)
+def test_no_reference_is_followed_for_ever(text: str) -> None:
+    """
+    Kustomize refuses such a file in its own words; the run neither hangs nor ends in a traceback.
+    """
+    found = gathered({"dev/kustomization.yaml": text, "dev/p.yaml": ""}, "dev")
+
+    assert PurePosixPath("dev/p.yaml") in found.sources.files
 
 
 def test_links_are_followed_inside_only() -> None:
@@ -401,7 +524,7 @@ def test_links_are_followed_inside_only() -> None:
         "dev/far": "out/../../..",
     }
 
-    found = gathered(files, "dev/kustomization.yaml", links=links)
+    found = gathered(files, "dev", links=links)
 
     assert {str(path) for path in found.sources.files} == set(files)
     assert found.sources.links[PurePosixPath("dev/base")] == "../base"

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from gitops_action.errors import BugError, CancelledError, DegradedError, InputError, VerifyError
+from gitops_action.kustomization import ImageChange
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.source import Location
@@ -321,6 +322,25 @@ def test_a_long_diff_and_many_findings_are_cut() -> None:
     assert "and 10 more, in the log" in text
     assert "and 100 more lines" in text
     assert "- **Before** no image" in text
+
+
+def test_the_summary_names_each_entry_that_changed() -> None:
+    """
+    With several kustomizations, a reader sees which one asked for what before.
+    """
+    change = ImageChange(entry="shop|x", old="", new="ghcr.io/acme/shop:v2")
+    again = replace(change, old="shop:v1")
+    promoted = replace(
+        PROMOTED, changes=((PurePosixPath("a/k.yaml"), change), (PurePosixPath("b/k.yaml"), again))
+    )
+
+    text = summary(replace(_healthy(), promote=promoted))
+
+    assert (
+        "| Kustomization | Entry | Before | Now |\n|---|---|---|---|\n"
+        "| `a/k.yaml` | `shop\\|x` |  | `ghcr.io/acme/shop:v2` |\n"
+        "| `b/k.yaml` | `shop\\|x` | `shop:v1` | `ghcr.io/acme/shop:v2` |\n"
+    ) in text
 
 
 def test_the_summary_shows_what_is_rendered() -> None:

@@ -13,7 +13,14 @@ from gitops_action.errors import (
 )
 from gitops_action.model.argocd import Operation, Resource
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import ApplicationName, SyncRequest, SyncResult, WaitFor, sync
+from gitops_action.stages.sync import (
+    ApplicationName,
+    Promoted,
+    SyncRequest,
+    SyncResult,
+    WaitFor,
+    sync,
+)
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, URL, application
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
 from tests.fakes.wait import Wait
@@ -205,7 +212,7 @@ def test_waits_for_several_applications_in_one_loop() -> None:
             timeout_seconds=300,
             settle_seconds=0,
         ),
-        CommitSha(OURS),
+        Promoted(commit=CommitSha(OURS)),
         argocd=MemoryArgoCD(clock, applications),
         ancestry=LinearAncestry([OLDER, OURS]),
         clock=clock,

@@ -18,7 +18,7 @@ from gitops_action.errors import (
 )
 from gitops_action.model.argocd import Application, Condition, Operation, Resource
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import SyncResult, sync
+from gitops_action.stages.sync import Promoted, SyncResult, sync
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
 from tests.fakes.wait import Wait
 from tests.fakes.waiting import LinearAncestry
@@ -170,13 +170,6 @@ FAILED = Operation(
             id="hydrator",
         ),
         pytest.param(
-            application(several_sources=True),
-            ApplicationError,
-            "shop has several sources",
-            0,
-            id="several sources",
-        ),
-        pytest.param(
             application(chart="shop", revision="1.2.3"),
             ApplicationError,
             "no git repository",
@@ -258,7 +251,7 @@ def test_a_branch_that_left_our_commit_behind_fails() -> None:
     with pytest.raises(ApplicationError, match="does not contain 9d0f7e3") as raised:
         sync(
             wait.request,
-            CommitSha(OURS),
+            Promoted(commit=CommitSha(OURS)),
             argocd=wait.argocd,
             ancestry=Forked([]),
             clock=wait.clock,

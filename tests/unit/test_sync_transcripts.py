@@ -35,7 +35,7 @@ def _replayed(name: str, push: int = 0) -> list[State]:
     lineage = Lineage(ours, LinearAncestry(older + pushed), lambda: 0.0)
     memory, said = Memory(), []
     for moment, document in documents:
-        verdict = judge(document, memory, goal=goal, relation=lineage.relation, now=moment)
+        verdict = judge(document, memory, goal=goal, lineage=lineage, now=moment)
         memory = verdict.memory
         said.append(verdict.state)
     return [state for state, _ in itertools.groupby(said)]

@@ -22,17 +22,15 @@ SOON = LATER + timedelta(seconds=1)
 DONE = Operation(phase="Succeeded", revision=OURS, started_at=BEFORE, finished_at=BEFORE)
 
 
-def relation(revision: str) -> Relation:
-    """One branch of three commits; what else is a SHA is not known."""
-    lineage = Lineage(CommitSha(OURS), LinearAncestry([OLDER, OURS, NEWER]), lambda: 0.0)
-    return lineage.relation(revision)
+# One branch of three commits; what else is a SHA is not known.
+LINEAGE = Lineage(CommitSha(OURS), LinearAncestry([OLDER, OURS, NEWER]), lambda: 0.0)
 
 
 def states(*documents: Application, goal: Goal = GOAL, pause: float = 1.0) -> list[State]:
     """What each document means after those before it, `pause` seconds apart."""
     memory, said = Memory(), []
     for number, document in enumerate(documents):
-        verdict = judge(document, memory, goal=goal, relation=relation, now=number * pause)
+        verdict = judge(document, memory, goal=goal, lineage=LINEAGE, now=number * pause)
         memory = verdict.memory
         said.append(verdict.state)
     return said
@@ -186,7 +184,7 @@ def test_an_operation_without_a_revision_is_placed_by_its_time(
     failed = replace(DONE, revision="", phase="Failed", started_at=started)
     document = application(sync="OutOfSync", operation=failed)
 
-    verdict = judge(document, Memory(), goal=GOAL, relation=relation, now=0)
+    verdict = judge(document, Memory(), goal=GOAL, lineage=LINEAGE, now=0)
 
     assert (verdict.failure is not None) is fails
 
@@ -198,7 +196,7 @@ def test_says_what_needs_pruning_and_what_auto_sync_would_do() -> None:
     stale = Resource(kind="Service", name="old", sync="OutOfSync", requires_pruning=True)
     document = application(sync="OutOfSync", resources=(stale,))
 
-    verdict = judge(document, Memory(), goal=GOAL, relation=relation, now=0)
+    verdict = judge(document, Memory(), goal=GOAL, lineage=LINEAGE, now=0)
 
     assert verdict.reason == (
         "OutOfSync at 9d0f7e3 (Service/old is OutOfSync), which needs pruning"
@@ -213,7 +211,7 @@ def test_a_progressive_application_set_syncs_by_itself() -> None:
     memory = Memory()
 
     for now in (0.0, 100.0):
-        verdict = judge(document, memory, goal=GOAL, relation=relation, now=now)
+        verdict = judge(document, memory, goal=GOAL, lineage=LINEAGE, now=now)
         memory = verdict.memory
 
         assert verdict.failure is None

@@ -47,6 +47,7 @@ class GitOpsClone:
         self.history = History(git)
         self._trees = Trees(self._git, self._place)
         self._heads: dict[str, CommitSha] = {}
+        self._made: set[CommitSha] = set()
         self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
 
@@ -116,13 +117,15 @@ class GitOpsClone:
 
     def commit(self, change: Change) -> CommitSha:
         """Make a commit that is on no branch yet, signed where there is a key."""
-        return make_commit(
+        commit = make_commit(
             self._git,
             self._place,
             tree=self._trees.changed(str(change.parent), change.files),
             change=change,
             signing_key=self._signing_key,
         )
+        self._made.add(commit)
+        return commit
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
@@ -164,15 +167,23 @@ class GitOpsClone:
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
         return self.history.contains(ancestor, revision)
 
-    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
-        """The files that differ between two commits, `head` being one of this clone's.
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit of the repository; None where there is none.
 
-        None where the server does not have `base`. No file is fetched, and only those trees of
-        `base` that differ.
+        The server is asked only for commits that are neither ours nor a branch's head.
+        """
+        if revision in self._made or revision in self._heads.values():
+            return self.read(revision, path)
+        return self.history.file(revision, path)
+
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """The files that differ between two commits of the repository.
+
+        None where the server does not have one of them. No file is fetched.
         """
         answer = self._network(
             *("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags"),
-            *("--no-write-fetch-head", "origin", str(base)),
+            *("--no-write-fetch-head", "origin", str(base), str(head)),
         )
         if not answer.succeeded:
             return None

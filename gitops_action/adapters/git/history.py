@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.command import Answer, Git
+from gitops_action.adapters.git.explain import explain
+from gitops_action.errors import GitOpsError
 from gitops_action.model.source import CommitSha
 
 _YES, _NO = 0, 1
 _FEW = 10
+_NO_SUCH_FILE = ("does not exist in", "bad file")  # the second where a folder has the name
 _NO_SINGLE_COMMITS = "unadvertised object"
 
 
@@ -58,6 +62,25 @@ class History:
             dict(line.split(": ", 1) for line in message.splitlines() if ": " in line)
             for message in messages
         )
+
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit, with the trees that lead to it; None where there is none.
+
+        Raises GitOpsError where the server does not have the commit, or does not answer.
+        """
+        if not self._has(revision):
+            raise GitOpsError(
+                f"{self._git.url} does not give the commit {revision}.",
+                hint="Look whether the server answers, and whether the commit was pushed away.",
+            )
+        answer = self._git.run(
+            *("cat-file", "blob", f"{revision}:{path}"), cwd=self._place, network=True
+        )
+        if answer.succeeded:
+            return answer.stdout
+        if any(words in answer.stderr for words in _NO_SUCH_FILE):
+            return None
+        raise explain(answer, self._git.url)
 
     def _is_ancestor(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         if not self._place.is_dir():

@@ -21,7 +21,7 @@ _NOWHERE = "0" * 40
 _HEAD = """
 query($owner:String!,$name:String!,$ref:String!){repository(owner:$owner,name:$name){
   id viewerPermission
-  ref(qualifiedName:$ref){target{oid ...on Commit{message parents(first:2){nodes{oid}}}}}
+  ref(qualifiedName:$ref){target{oid ...on Commit{message tree{oid} parents(first:2){nodes{oid}}}}}
 }}
 """
 _TREE = """
@@ -72,15 +72,23 @@ class Branches:
             "message": {"headline": headline, "body": body.strip("\n")},
             "fileChanges": {"additions": additions},
         }
-        try:
-            data = self._api.mutate(_COMMIT, {"input": asked}, permission=_WRITE)
-        except UnansweredError as error:
-            return self._landed(change, branch, error)
+        data, doubtful = None, False
+        patience = self._api.patience()
+        while data is None:
+            try:
+                data = self._api.change(_COMMIT, {"input": asked}, permission=_WRITE)
+            except UnansweredError as error:
+                doubtful = True
+                at_parent, landed = self._landed(change, branch, error)
+                if not at_parent:
+                    return landed
+                # Again, at no risk: only one of both can find the branch where it must be.
+                patience.wait(None, error.why)
         made = data.values.get("createCommitOnBranch")
         if made:
             return CommitSha(made["commit"]["oid"])
         if any(one.kind == "STALE_DATA" for one in data.problems):
-            return None
+            return self._landed(change, branch, None)[1] if doubtful else None
         if self.head(branch) is None:
             raise GitOpsError(
                 f"The branch {branch} of {self._api.repository} was deleted meanwhile: nothing was "
@@ -94,20 +102,32 @@ class Branches:
     ) -> CommitSha | None:
         """Let the branch be the change's parent and one commit; None where it moved meanwhile.
 
+        A branch that is so already is left as it is, with the checks that ran on it.
+
         Made without `createCommitOnBranch`, for which the branch would have to be set back first:
         GitHub closes a pull request as soon as its branch has no commit of its own. GitHub signs
         this one where the token is an App's or a job's: https://docs.github.com/en/authentication/
         managing-commit-signature-verification/about-commit-signature-verification
         """
         before = self._ask(branch)
-        found = before["ref"]
-        commit = self._dangling(change, modes)
-        head = CommitSha(found["target"]["oid"]) if found else None
+        tree = self._tree(change, modes)
+        head: CommitSha | None = None
+        if before["ref"]:
+            target = before["ref"]["target"]
+            head = CommitSha(target["oid"])
+            if target["tree"]["oid"] == tree and _parents(target) == [str(change.parent)]:
+                return head
+        made = self._api.make(
+            "/git/commits",
+            {"message": change.message, "tree": tree, "parents": [str(change.parent)]},
+            permission=_WRITE,
+        )
+        commit = CommitSha(made["sha"])
         return commit if self._swap(branch, before["id"], head, commit) else None
 
-    def _dangling(self, change: Change, modes: Mapping[PurePosixPath, str]) -> CommitSha:
-        """Make a commit that is on no branch; doing so twice does no harm."""
-        data = self._api.query(_TREE, {"oid": str(change.parent)}, permission=_READ)
+    def _tree(self, change: Change, modes: Mapping[PurePosixPath, str]) -> str:
+        """Make the tree that differs from the parent's in the change's files."""
+        data = self._api.ask(_TREE, {"oid": str(change.parent)}, permission=_READ)
         if data.problems:
             raise self._api.refused(data, _READ)
         base = data.values["repository"]["object"]["tree"]["oid"]
@@ -121,12 +141,7 @@ class Branches:
             for path, content in change.files.items()
         ]
         tree = self._api.make("/git/trees", {"base_tree": base, "tree": entries}, permission=_WRITE)
-        commit = self._api.make(
-            "/git/commits",
-            {"message": change.message, "tree": tree["sha"], "parents": [str(change.parent)]},
-            permission=_WRITE,
-        )
-        return CommitSha(commit["sha"])
+        return str(tree["sha"])
 
     def _swap(
         self, branch: str, repository_id: str, before: CommitSha | None, after: CommitSha
@@ -140,7 +155,7 @@ class Branches:
         }
         asked = {"repositoryId": repository_id, "refUpdates": [update]}
         try:
-            data = self._api.mutate(_SWAP, {"input": asked}, permission=_WRITE)
+            data = self._api.change(_SWAP, {"input": asked}, permission=_WRITE)
             if not data.problems:
                 return True
             problem = self._api.refused(data, _WRITE)
@@ -153,31 +168,33 @@ class Branches:
             raise problem
         return now == after
 
-    def _landed(self, change: Change, branch: str, error: UnansweredError) -> CommitSha | None:
-        """Find out whether a commit that got no answer is on the branch all the same.
-
-        None where the branch is elsewhere: whoever starts over from its head finds out.
-        """
-        doubt = (
-            f"The commit to {branch} got no answer, and it is not known whether it landed. "
-            f"{error.why.message}"
-        )
-        hint = f"Look whether {branch} has this commit; running the job again is safe."
+    def _landed(
+        self, change: Change, branch: str, error: UnansweredError | None
+    ) -> tuple[bool, CommitSha | None]:
+        """Look whether the branch is still at the change's parent, or else at our commit."""
         try:
             target = self._ask(branch)["ref"]["target"]
-        except CancelledError as cancelled:
-            raise CancelledError(doubt, hint=hint) from cancelled
         except (ActionError, TypeError) as unknown:
-            raise GitOpsError(doubt, hint=hint) from unknown
+            kind = CancelledError if isinstance(unknown, CancelledError) else GitOpsError
+            raise kind(
+                f"The commit to {branch} got no answer, and it is not known whether it landed."
+                + (f" {error.why.message}" if error else ""),
+                hint=f"Look whether {branch} has this commit; running the job again is safe.",
+            ) from unknown
         parents = [one["oid"] for one in target["parents"]["nodes"]]
         ours = (
-            parents == [str(change.parent)] and target["message"].strip() == change.message.strip()
+            parents == [str(change.parent)] and target["message"].split() == change.message.split()
         )
-        return CommitSha(target["oid"]) if ours else None
+        found = CommitSha(target["oid"])
+        return found == change.parent, found if ours else None
 
     def _ask(self, branch: str) -> dict[str, Any]:
-        data: Data = self._api.query(_HEAD, {"ref": f"refs/heads/{branch}"}, permission=_READ)
+        data: Data = self._api.ask(_HEAD, {"ref": f"refs/heads/{branch}"}, permission=_READ)
         if data.problems or not data.values.get("repository"):
             raise self._api.refused(data, _READ)
         found: dict[str, Any] = data.values["repository"]
         return found
+
+
+def _parents(commit: dict[str, Any]) -> list[str]:
+    return [one["oid"] for one in commit["parents"]["nodes"]]

@@ -109,6 +109,7 @@ class _Attempt:
     result: PromoteResult
     edits: tuple[FileEdit, ...]
     notices: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def _attempt(
@@ -133,14 +134,14 @@ def _attempt(
     files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
     if not files or request.dry_run:
         ending = Ending.PLANNED if files else Ending.UNCHANGED
-        return _Attempt(_result(edits, head, ending, proof), edits, notices)
+        return _Attempt(_result(edits, head, ending, proof), edits, notices, proof.warnings)
     change = Change(
         parent=head, files=files, message=intent.message(judgement), author=request.author
     )
     commit = repository.land(change, request.branch)
     if commit is None:
         return None
-    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices)
+    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices, proof.warnings)
 
 
 def _downgrade(judgement: Judgement) -> tuple[str, ...]:
@@ -153,6 +154,8 @@ def _tell(attempt: _Attempt, log: Log) -> None:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
         for warning in file.edit.warnings:
             log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
+    for warning in attempt.warnings:
+        log.annotate(Annotation(Level.WARNING, warning))
     for notice in attempt.notices:
         log.annotate(Annotation(Level.NOTICE, notice))
 
@@ -169,7 +172,12 @@ def _result(
         previous=edits[0].edit.previous if edits else "",
         diff="".join(_diff(file) for file in edits if file.edit.changed) if proof else "",
         files=tuple(file.path for file in edits),
-        edits=edits,
+        changes=tuple(
+            (file.path, change)
+            for file in edits
+            for change in file.edit.images
+            if change.changed and proof
+        ),
         rendered_diff=proof.diff if proof else "",
         unproved=proof.unproved if proof else (),
     )

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePosixPath
 
-    from gitops_action.kustomization import FileEdit
+    from gitops_action.kustomization import ImageChange
     from gitops_action.model.pin import Pin
     from gitops_action.model.source import CommitSha
+
+# The name of what follows a failed rollout.
+REVERT = "revert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +61,9 @@ class PromoteResult:
 
     `revision` is our commit, or the head at which nothing was written; `previous` is the image
     reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
-    all kustomizations that were looked at, `edits` what was done to each; `rendered_diff` is what
-    changes in the manifests that they render, `unproved` says of each that could not be rendered
-    why. `newer` says who has superseded us.
+    all kustomizations that were looked at, `changes` each entry that was changed in them;
+    `rendered_diff` is what changes in the manifests that they render, `unproved` says of each that
+    could not be rendered why. `newer` says who has superseded us.
     """
 
     revision: CommitSha
@@ -68,7 +71,7 @@ class PromoteResult:
     previous: str
     diff: str
     files: tuple[PurePosixPath, ...]
-    edits: tuple[FileEdit, ...] = ()
+    changes: tuple[tuple[PurePosixPath, ImageChange], ...] = ()
     rendered_diff: str = ""
     unproved: tuple[str, ...] = ()
     newer: str = ""

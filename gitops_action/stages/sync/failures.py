@@ -8,9 +8,10 @@ from gitops_action.errors import (
     ApplicationError,
     ComparisonError,
     DegradedError,
+    RolledBackError,
     SyncError,
 )
-from gitops_action.stages.sync.words import listed, one_line, short
+from gitops_action.stages.sync.words import cause, listed, one_line, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gitops_action.errors import ActionError
     from gitops_action.model.argocd import Application, Operation, Resource
     from gitops_action.model.source import CommitSha
+    from gitops_action.model.wait import ResourcePattern
+    from gitops_action.stages.sync.view import View
 
 
 def deleting(application: Application) -> ActionError:
@@ -40,14 +43,6 @@ def hydrated(application: Application) -> ActionError:
     return ApplicationError(
         f"{application.name} uses a source hydrator, which this action does not support yet.",
         hint="Set `wait-for: nothing` for this step.",
-    )
-
-
-def several_sources(application: Application) -> ActionError:
-    return ApplicationError(
-        f"{application.name} has several sources (`spec.sources`), which this action does not"
-        " support yet.",
-        hint="Give the Application one `spec.source`, or set `wait-for: nothing` for this step.",
     )
 
 
@@ -74,6 +69,15 @@ def pinned(application: Application, commit: CommitSha) -> ActionError:
     )
 
 
+def rolled_back(application: Application, commit: CommitSha, image: str) -> ActionError:
+    return RolledBackError(
+        f"Somebody replaced our image after {commit.short}: at {short(application.revision)} the"
+        f" kustomization of {application.name} asks for {image}, which is not known to be newer.",
+        hint="Look who changed it: `git log` of the kustomization. If it was not meant, run this"
+        " job again.",
+    )
+
+
 def diverged(application: Application, commit: CommitSha) -> ActionError:
     return ApplicationError(
         f"{application.name} follows {application.source.target_revision or 'HEAD'} at"
@@ -85,9 +89,32 @@ def diverged(application: Application, commit: CommitSha) -> ActionError:
 
 def not_rendered(application: Application, message: str) -> ActionError:
     return ComparisonError(
-        f"Argo CD cannot render {application.name}: {one_line(message)}",
+        f"Argo CD cannot render {application.name}: {cause(message)}",
         hint="Run `kustomize build` on the Application's path at this commit, mend what it says,"
         " and push. What ran before still runs.",
+    )
+
+
+def invalid_spec(application: Application, message: str) -> ActionError:
+    return ApplicationError(
+        f"Argo CD refuses the spec of {application.name}: {one_line(message)}",
+        hint="Mend the Application, or its AppProject's `sourceRepos` and `destinations`; the"
+        " message names what. The commit stays, and is deployed once that is mended.",
+    )
+
+
+def too_large(application: Application, message: str) -> ActionError:
+    return ApplicationError(
+        f"Argo CD cannot write the status of {application.name} any more: {one_line(message)}",
+        hint="What it shows is stale. Split the Application, or exclude resources from it"
+        " (`resource.exclusions` in argocd-cm).",
+    )
+
+
+def not_compared(application: Application, message: str) -> ActionError:
+    return ApplicationError(
+        f"Argo CD cannot compare {application.name}: {one_line(message)}",
+        hint="Look at the log of argocd-application-controller.",
     )
 
 
@@ -109,19 +136,87 @@ def refused(application: Application, message: str) -> ActionError:
     )
 
 
-def manual(application: Application) -> ActionError:
+def keeps_failing(application: Application, operation: Operation, answer: str) -> ActionError:
+    return SyncError(
+        f"Argo CD cannot apply {short(operation.revision)} to {application.name}: the API server"
+        f" answered two attempts alike: {one_line(answer)}",
+        hint="Mend what the message names in the GitOps repository and push. Argo CD goes on"
+        " trying this commit, and takes no newer one until it gives up: `argocd app terminate-op"
+        f" {application.name}` ends that, as does `argocd-unblock: true` in the job of the mended"
+        " commit.",
+    )
+
+
+def needs_pruning(application: Application, resources: Sequence[Resource]) -> ActionError:
+    names = ", ".join(str(one) for one in resources[:10])
+    return SyncError(
+        f"{application.name} stays OutOfSync: the commit has no {names} any more, and Argo CD does"
+        " not delete by itself.",
+        hint="Let it delete what is gone from git:"
+        " `spec: {syncPolicy: {automated: {prune: true}}}`. Or once by hand:"
+        f" `argocd app sync {application.name} --prune`.",
+    )
+
+
+def still_different(application: Application, resources: Sequence[Resource]) -> ActionError:
+    return SyncError(
+        f"{application.name} is OutOfSync at {short(application.revision)} although the sync"
+        f" succeeded: {listed(resources) or 'Argo CD names no resource'}.",
+        hint=f"See what differs: `argocd app diff {application.name}`. Something in the cluster"
+        " changes it back, or fills in fields: name those in `spec.ignoreDifferences`.",
+    )
+
+
+def window_closed(application: Application, window: str) -> ActionError:
+    return ApplicationError(
+        f"A sync window keeps Argo CD from syncing {application.name}: {one_line(window)}.",
+        hint="Argo CD deploys the commit by itself once the window lets it. Run such jobs inside"
+        " the window, set `wait-for: nothing`, or change `syncWindows` in the AppProject.",
+    )
+
+
+def manual(application: Application, view: View) -> ActionError:
+    last = application.operation
+    elsewhere = (
+        f" Its last sync was at {short(last.revision)}, by hand or as a rollback."
+        if last and last.revision and not view.operation_covers
+        else ""
+    )
     return ApplicationError(
         f"{application.name} has seen the commit and waits for someone to sync it: auto-sync is"
-        " off.",
-        hint="Switch it on in the Application: `spec: {syncPolicy: {automated: {}}}`. Or sync by"
-        " hand and set `wait-for: nothing` for this step.",
+        f" off.{elsewhere}",
+        hint="Switch it on in the Application: `spec: {syncPolicy: {automated: {}}}`. Or have this"
+        " job sync: `argocd-sync: if-needed`, with a token that has the right"
+        " `applications, sync`.",
     )
 
 
-def degraded(application: Application, resources: Sequence[Resource]) -> ActionError:
+def no_such_resource(application: Application, patterns: Sequence[ResourcePattern]) -> ActionError:
+    there = ", ".join(f"{one.group}:{one.kind}:{one.name}" for one in application.resources[:10])
+    return ApplicationError(
+        f"{application.name} has none of the resources {', '.join(map(str, patterns))}."
+        f" It has {there or 'no resource at all'}.",
+        hint="Name some of them in `argocd-resources`, as `GROUP:KIND:NAME`.",
+    )
+
+
+def degraded(view: View, resources: Sequence[Resource]) -> ActionError:
+    application = view.application
+    before = [one for one in resources if view.was_degraded_before(one)]
+    ours = [one for one in resources if one not in before]
+    what = listed(ours) or ("what it was before" if before else "Argo CD names no resource")
+    said = f" {_untouched(before)}" if before else ""
     return DegradedError(
         f"{application.name} is Synced at {short(application.revision)} and Degraded:"
-        f" {listed(resources) or 'Argo CD names no resource'}.",
+        f" {what}.{said}",
         hint="Look at the events and logs of what is named. Push a mended commit, or promote the"
-        " previous image again.",
+        " previous image again."
+        if ours or not before
+        else "Mend what was Degraded before, or leave it out of this wait by naming the others in"
+        " `argocd-resources`.",
     )
+
+
+def _untouched(resources: Sequence[Resource]) -> str:
+    names = ", ".join(str(one) for one in resources[:10])
+    return f"{names}: Degraded before this commit already, and not touched by it."

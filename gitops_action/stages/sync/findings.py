@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 from gitops_action.model.argocd import same_repository
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync import failures
+from gitops_action.stages.sync.applying import not_applied, out_of_sync, refused, under_way
+from gitops_action.stages.sync.conditions import not_compared
+from gitops_action.stages.sync.image import other_image
 from gitops_action.stages.sync.lineage import Relation
+from gitops_action.stages.sync.narrow import chosen
 from gitops_action.stages.sync.view import Finding, State, View
-from gitops_action.stages.sync.words import listed, one_line, short
+from gitops_action.stages.sync.words import listed, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_ERROR_CONDITIONS = {"ComparisonError", "InvalidSpecError", "UnknownError"}
-_UNDER_WAY = {"Running", "Terminating"}
-_FAILED = {"Failed", "Error"}
 # How long a state may last that could still mend itself, in seconds.
-_SPEC_GRACE = _MANUAL_GRACE = _DEGRADED_GRACE = 60.0
-_COMPARISON_GRACE = 120.0
+_SPEC_GRACE = _DEGRADED_GRACE = 60.0
 _DIVERGED_GRACE = 20.0
 
 
@@ -41,7 +41,6 @@ def _unsupported(view: View) -> Finding | None:
         (application.deleting, failures.deleting),
         (application.skips_reconcile, failures.skips_reconcile),
         (application.hydrated, failures.hydrated),
-        (application.several_sources, failures.several_sources),
     ):
         if applies:
             error = failure(application)
@@ -55,24 +54,6 @@ def _unsupported(view: View) -> Finding | None:
             failure=error,
             grace=_SPEC_GRACE,
         )
-    return None
-
-
-def _not_compared(view: View) -> Finding | None:
-    application = view.application
-    for condition in application.conditions:
-        if condition.type in _ERROR_CONDITIONS:
-            return Finding(
-                state=State.COMPARE,
-                reason=f"{condition.type}: {one_line(condition.message)}",
-                about="error",
-                failure=failures.not_rendered(application, condition.message),
-                grace=_COMPARISON_GRACE,
-                comparisons=3,  # the one from before we asked, and two that we asked for
-            )
-    if application.sync not in {"Synced", "OutOfSync"}:
-        reason = f"the sync status is {application.sync or 'not known yet'}"
-        return Finding(state=State.COMPARE, reason=reason)
     return None
 
 
@@ -91,7 +72,7 @@ def _unplaced(view: View) -> Finding | None:
 
 def _other_repository(view: View) -> Finding | None:
     # An ancestor of our commit comes from a mirror of our repository, whatever its address.
-    if view.relation.covers or view.relation is Relation.BEHIND:
+    if view.relation.follows or view.relation is Relation.BEHIND:
         return None
     application = view.application
     if same_repository(application.source.repo_url, view.goal.gitops_url):
@@ -102,6 +83,18 @@ def _other_repository(view: View) -> Finding | None:
         failure=failures.other_repository(application, view.goal.gitops_url),
         grace=_SPEC_GRACE,
     )
+
+
+def replaced(view: View) -> Finding | None:
+    """Find that the revision asks for another image than ours."""
+    application, image = view.application, view.replacement
+    if view.relation is Relation.SUPERSEDED:
+        reason = f"superseded: {short(application.revision)} asks for the newer {image}"
+        return Finding(state=State.SUPERSEDED, reason=reason)
+    if view.relation is Relation.REPLACED:
+        error = failures.rolled_back(application, view.goal.commit, image)
+        return Finding(state=State.REVISION, reason=error.message, failure=error)
+    return None
 
 
 def _other_revision(view: View) -> Finding | None:
@@ -136,28 +129,6 @@ def _spec_changed(view: View) -> Finding | None:
     return Finding(state=State.COMPARE, reason="the spec is newer than the comparison")
 
 
-def _under_way(view: View) -> Finding | None:
-    operation = view.application.operation
-    if operation is None or operation.phase not in _UNDER_WAY:
-        if not view.application.operation_requested:
-            return None
-        return Finding(state=State.OPERATION, reason="an operation is about to start")
-    reason = f"operation {operation.phase} at {short(operation.revision)}"
-    if operation.revision and not view.operation_covers:
-        reason += f", which does not contain {view.goal.commit.short}"
-    if operation.message:
-        reason += f": {one_line(operation.message)}"
-    return Finding(state=State.OPERATION, reason=reason)
-
-
-def _not_applied(view: View) -> Finding | None:
-    operation = view.application.operation
-    if view.operation_covers and operation and operation.phase in _FAILED:
-        error = failures.not_applied(view.application, operation)
-        return Finding(state=State.SYNC, reason=error.message, failure=error)
-    return None
-
-
 def _stale(view: View) -> Finding | None:
     if view.fresh:
         return None
@@ -169,54 +140,31 @@ def _stale(view: View) -> Finding | None:
     )
 
 
-def _refused(view: View) -> Finding | None:
-    """Auto-sync gave up: it never tries a failed revision again by itself."""
-    for condition in view.application.conditions:
-        if condition.type == "SyncError" and (
-            view.operation_covers or view.goal.commit.value in condition.message
-        ):
-            error = failures.refused(view.application, condition.message)
-            return Finding(state=State.SYNC, reason=error.message, failure=error)
-    return None
-
-
-def _out_of_sync(view: View) -> Finding | None:
-    application = view.application
-    if application.sync == "Synced":
-        return None
-    different = [one for one in application.resources if one.sync == "OutOfSync"]
-    reason = f"OutOfSync at {short(application.revision)}"
-    if different:
-        reason += f" ({listed(different)})"
-    if different and all(one.requires_pruning for one in different):
-        reason += ", which needs pruning"
-    # A progressive ApplicationSet switches auto-sync off and syncs by itself, in its order.
-    if application.automated or application.of_application_set:
-        return Finding(state=State.SYNC, reason=reason)
-    return Finding(
-        state=State.SYNC,
-        reason=f"{reason}; auto-sync is off",
-        about="manual",
-        failure=failures.manual(application),
-        grace=_MANUAL_GRACE,
-    )
-
-
 def _unhealthy(view: View) -> Finding | None:
     application = view.application
-    if view.goal.wait_for is WaitFor.SYNCED or application.health == "Healthy":
+    if view.goal.wait_for is WaitFor.SYNCED or application.health in view.goal.healths:
         return None
-    bad = [one for one in application.resources if one.health not in {"", "Healthy"}]
+    looked_at = chosen(application, view.goal.resources)
+    bad = [one for one in looked_at if one.health not in {"", *view.goal.healths}]
     reason = f"Synced at {short(application.revision)}, {application.health or 'health not known'}"
     if bad:
         reason += f": {listed(bad)}"
+    if view.goal.resources and not looked_at:
+        error = failures.no_such_resource(application, view.goal.resources)
+        return Finding(
+            state=State.HEALTH,
+            reason=error.message,
+            about="resources",
+            failure=error,
+            grace=_SPEC_GRACE,
+        )
     if application.health != "Degraded":
         return Finding(state=State.HEALTH, reason=reason)
     return Finding(
         state=State.HEALTH,
         reason=reason,
         about="degraded",
-        failure=failures.degraded(application, bad),
+        failure=failures.degraded(view, bad),
         grace=_DEGRADED_GRACE,
     )
 
@@ -233,15 +181,17 @@ def _ready(view: View) -> Finding:
 
 _CHECKS: tuple[Callable[[View], Finding | None], ...] = (
     _unsupported,
-    _not_compared,
+    not_compared,
     _other_repository,
     _unplaced,
+    replaced,
     _other_revision,
     _spec_changed,
-    _under_way,
-    _not_applied,
+    under_way,
+    not_applied,
     _stale,
-    _refused,
-    _out_of_sync,
+    refused,
+    out_of_sync,
     _unhealthy,
+    other_image,
 )

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gitops_action.model.wait import ApplicationName, WaitFor
+from gitops_action.model.wait import ApplicationName, ResourcePattern, SyncMode, WaitFor
+
+if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
+    from gitops_action.kustomization import ImageRequest
+    from gitops_action.model.source import CommitSha
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
-    """Which Applications to wait for, and how long; `gitops_url` is the repository they follow.
+    """Which Applications to wait for, how far, and how long.
 
-    `settle_seconds` is how long an Application must stay Healthy after an operation: 0 where the
-    health of every changed kind follows at once, else longer than the slowest controller.
+    They are those named, and those whose labels fit `selector`; `project` is theirs where it is
+    given. `gitops_url` is the repository they follow, `branch` where it was promoted. `resources`
+    narrows the health to some of their resources. `settle_seconds` is how long an Application must
+    stay Healthy after an operation where the health of a changed kind may come late: longer than
+    the slowest controller. `unblock` ends an older commit's operation that blocks ours. `run` is
+    what an operation that we ask for is known by.
     """
 
     applications: tuple[ApplicationName, ...]
@@ -20,6 +31,29 @@ class SyncRequest:
     wait_for: WaitFor
     timeout_seconds: float
     settle_seconds: float
+    selector: str = ""
+    project: str = ""
+    branch: str = ""
+    resources: tuple[ResourcePattern, ...] = ()
+    mode: SyncMode = SyncMode.NEVER
+    unblock: bool = False
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """What the GitOps branch asks for.
+
+    `commit` is ours, or the head at which nothing had to change; `files` are the kustomizations
+    that ask for `image` there; `rendered_diff` is what the commit changes in the manifests, None
+    where that is not known. `source` is the source commit of our image.
+    """
+
+    commit: CommitSha
+    files: tuple[PurePosixPath, ...] = ()
+    image: ImageRequest | None = None
+    rendered_diff: str | None = None
+    source: CommitSha | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +82,13 @@ class ApplicationResult:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """Every Application; `applications` is in the order of the request."""
+    """Every Application; `applications` is in the order of the request.
+
+    `superseded` means that a newer source commit's image has replaced ours. `rollout_failed` means
+    that our own rollout failed, and neither Argo CD nor somebody else's commit: then, and only
+    then, may the old image be put back.
+    """
 
     applications: tuple[ApplicationResult, ...]
+    superseded: bool = False
+    rollout_failed: bool = False

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitops_action.model.wait import WaitFor
-from gitops_action.stages.sync.findings import find
+from gitops_action.errors import ComparisonError, DegradedError, SyncError
+from gitops_action.model.wait import SyncMode, WaitFor
+from gitops_action.stages.sync.actions import Action, decide, is_being_repaired
+from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
+from gitops_action.stages.sync.findings import find, replaced
+from gitops_action.stages.sync.lineage import Lineage, Relation
+from gitops_action.stages.sync.narrow import narrow
+from gitops_action.stages.sync.notices import notice
 from gitops_action.stages.sync.view import Finding, Goal, State, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from gitops_action.errors import ActionError
     from gitops_action.model.argocd import Application, Operation
-    from gitops_action.stages.sync.lineage import Relation
 
 _CONFIRMED = 2  # documents: the second one confirms the first
 
@@ -25,6 +29,12 @@ class Memory:
     """What earlier documents said that still matters; the times are of the runner's own clock.
 
     `kind` names what lasts since `since`; `reconciled` are the comparisons that were seen in it.
+    `first_operation` is when the operation of the first document began, `operated` that another
+    one brought our commit since. `synced` are the revisions at which Argo CD took our request for
+    a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
+    that we ended an operation. `before` is the last document about a commit before ours.
+    `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
+    last asked for.
     """
 
     uid: str = ""
@@ -33,72 +43,129 @@ class Memory:
     documents: int = 0
     reconciled: frozenset[datetime] = frozenset()
     covered_at: datetime | None = None
+    first_operation: datetime | None = None
+    operated: bool = False
+    synced: frozenset[str] = frozenset()
+    syncs: int = 0
+    asked_at: float = float("-inf")
+    unblocked: bool = False
+    before: Application | None = None
+    attempts: Attempts = NONE_YET
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`reason` is for people; `failure` is there once waiting on makes no sense."""
+    """What a document means.
 
+    `application` is the document as far as the wait needs it. `reason` is for people; `failure` is
+    there once waiting on makes no sense, `action` where something has to be done, `notice` where
+    something has to be known. `rollout_failed` tells that our own rollout failed, or would have if
+    the wait ended now.
+    """
+
+    application: Application
     state: State
     reason: str
     memory: Memory
     failure: ActionError | None = None
+    action: Action | None = None
+    notice: str = ""
+    rollout_failed: bool = False
 
 
 def judge(
-    application: Application,
-    memory: Memory,
-    *,
-    goal: Goal,
-    relation: Callable[[str], Relation],
-    now: float,
+    application: Application, memory: Memory, *, goal: Goal, lineage: Lineage, now: float
 ) -> Verdict:
     """Say what `application` means; the verdict's memory belongs to the next call."""
-    if memory.uid != application.uid:
-        memory = Memory(uid=application.uid)
-    ours = relation(application.revision)
-    if ours.covers and memory.covered_at is None:
-        memory = replace(memory, covered_at=application.reconciled_at)
+    application = narrow(application, goal, lineage.relation)
+    ours = lineage.relation(application.revision)
+    memory = _begin(memory, application, ours)
+    covers = _operation_covers(application.operation, memory, lineage)
+    if covers:
+        memory = replace(memory, attempts=remember(memory.attempts, application.operation))
     view = View(
         application=application,
         goal=goal,
         relation=ours,
-        operation_covers=_operation_covers(application.operation, memory, relation),
+        operation_covers=covers,
+        operation_relation=_operation_relation(application.operation, lineage),
+        before=memory.before,
+        replacement=lineage.replacement(application.revision),
+        repeated=memory.attempts.repeated,
+        window=memory.window,
     )
     finding = find(view)
-    memory = _remember(memory, finding, application, now)
-    failure = finding.failure
+    memory = _remember(memory, finding, view, now)
+    action = decide(view, memory, finding, now)
+    mends = action is Action.SYNC or is_being_repaired(view, memory, now)
+    failure = None if mends else finding.failure
     if now - memory.since < finding.grace or len(memory.reconciled) < finding.comparisons:
         failure = None
+    if failure and (overtaken := _overtaken(view, failure, lineage)):
+        finding, failure = overtaken, overtaken.failure
     state = finding.state
-    if state is State.READY and not _settled(view, memory, now):
+    if state is State.READY and (action or not _settled(view, memory, now)):
         state = State.SETTLE
-    return Verdict(state=state, reason=finding.reason, memory=memory, failure=failure)
+    return Verdict(
+        application=application,
+        state=state,
+        reason=finding.reason,
+        memory=memory,
+        failure=failure,
+        action=action,
+        notice=notice(view, finding, now - memory.since),
+        rollout_failed=_rollout_failed(view, state, failure),
+    )
 
 
-def _operation_covers(
-    operation: Operation | None, memory: Memory, relation: Callable[[str], Relation]
-) -> bool:
+def _begin(memory: Memory, application: Application, ours: Relation) -> Memory:
+    if memory.uid != application.uid:
+        last = application.operation
+        memory = Memory(uid=application.uid, first_operation=last.started_at if last else None)
+    if ours.covers and memory.covered_at is None:
+        memory = replace(memory, covered_at=application.reconciled_at)
+    if ours is Relation.BEHIND:
+        memory = replace(memory, before=application)
+    return memory
+
+
+def _operation_relation(operation: Operation | None, lineage: Lineage) -> Relation:
+    return lineage.relation(operation.revision) if operation else Relation.UNRESOLVED
+
+
+def _operation_covers(operation: Operation | None, memory: Memory, lineage: Lineage) -> bool:
     if operation is None or operation.dry_run:
         return False
     if operation.revision:
-        return relation(operation.revision).covers
+        return lineage.relation(operation.revision).covers
     # An operation that names no revision takes the one that is being compared.
     started, covered = operation.started_at, memory.covered_at
     return started is not None and covered is not None and started >= covered
 
 
-def _remember(memory: Memory, finding: Finding, application: Application, now: float) -> Memory:
-    kind = f"{finding.state} {finding.about}"
+def _remember(memory: Memory, finding: Finding, view: View, now: float) -> Memory:
+    application, kind = view.application, f"{finding.state} {finding.about}"
     if kind != memory.kind:
         memory = replace(memory, kind=kind, since=now, documents=0, reconciled=frozenset())
     seen = {application.reconciled_at} if application.reconciled_at else set()
+    last = application.operation
+    ours = view.operation_covers and last and last.started_at != memory.first_operation
+    # A request that got no answer arrived all the same.
+    nonces = {application.requested_nonce, last.nonce if last else ""}
+    taken = {application.revision} if view.goal.nonce(application.revision) in nonces else set()
     return replace(
-        memory, documents=memory.documents + 1, reconciled=memory.reconciled | frozenset(seen)
+        memory,
+        documents=memory.documents + 1,
+        reconciled=memory.reconciled | frozenset(seen),
+        operated=memory.operated or bool(ours),
+        synced=memory.synced | frozenset(taken),
     )
 
 
 def _settled(view: View, memory: Memory, now: float) -> bool:
+    if view.goal.mode is SyncMode.ALWAYS and not memory.operated:
+        return False
     if view.goal.wait_for is WaitFor.SYNCED:
         return True
     if memory.documents < _CONFIRMED:
@@ -111,3 +178,38 @@ def _settled(view: View, memory: Memory, now: float) -> bool:
         )
         return lasted >= view.goal.settle_seconds
     return True
+
+
+def _overtaken(view: View, failure: ActionError, lineage: Lineage) -> Finding | None:
+    """What cannot be rendered names no commit: it may be one that has replaced our image."""
+    if not isinstance(failure, ComparisonError) or not (newest := lineage.newest()):
+        return None
+    return replaced(
+        replace(
+            view,
+            application=replace(view.application, revision=newest),
+            relation=lineage.relation(newest),
+            replacement=lineage.replacement(newest),
+        )
+    )
+
+
+def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bool:
+    """Whether what went wrong is our own commit's doing, and putting the old image back helps."""
+    before = view.before
+    match failure:
+        case None:
+            return state is State.HEALTH and view.application.health == "Progressing"
+        case SyncError():
+            last = view.application.operation
+            if last is None or last.phase == "Succeeded" or not view.operation_covers:
+                return False
+            return "terminat" not in last.message.lower()
+        case ComparisonError():
+            return before is not None and not any(
+                condition.type.endswith("Error") for condition in before.conditions
+            )
+        case DegradedError():
+            return before is None or before.health != "Degraded"
+        case _:
+            return False

@@ -6,12 +6,15 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitops_action.model.wait import ResourcePattern, SyncMode, WaitFor
+from gitops_action.stages.sync.lineage import Relation
+
 if TYPE_CHECKING:
     from gitops_action.errors import ActionError
-    from gitops_action.model.argocd import Application, Operation
+    from gitops_action.model.argocd import Application, Operation, Resource
     from gitops_action.model.source import CommitSha
-    from gitops_action.model.wait import WaitFor
-    from gitops_action.stages.sync.lineage import Relation
+
+_ALSO_GOOD = {WaitFor.SUSPENDED: "Suspended"}
 
 
 class State(enum.StrEnum):
@@ -21,23 +24,52 @@ class State(enum.StrEnum):
     SYNC = "sync"
     RECONCILE = "reconcile"  # the comparison is older than the end of the operation
     HEALTH = "health"
+    IMAGE = "image"  # all is well, and another image than ours runs
     SETTLE = "settle"
     READY = "ready"
+    SUPERSEDED = "superseded"
+
+    @property
+    def done(self) -> bool:
+        return self in {State.READY, State.SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a wait is for; `settle_seconds` as in the request."""
+    """What a wait is for; the fields are the request's.
+
+    `images` are the references that the promoted kustomizations render, of which one has to run;
+    `kinds` are those of the resources that our commit changed, None where they are not known.
+    """
 
     commit: CommitSha
     gitops_url: str
     wait_for: WaitFor
     settle_seconds: float
+    branch: str = ""
+    resources: tuple[ResourcePattern, ...] = ()
+    mode: SyncMode = SyncMode.NEVER
+    unblock: bool = False
+    images: tuple[str, ...] = ()
+    kinds: frozenset[str] | None = None
+    run: str = ""
+
+    def nonce(self, revision: str) -> str:
+        """What our request for a sync is known by in documents, one for each revision."""
+        return f"{self.run} {self.commit.short} at {revision}".strip()
+
+    @property
+    def healths(self) -> frozenset[str]:
+        """The health statuses that are good enough."""
+        return frozenset({"Healthy", _ALSO_GOOD.get(self.wait_for, "Healthy")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a document says by itself; the failure counts after `grace` and `comparisons`."""
+    """What a document says by itself; the failure counts after `grace` and `comparisons`.
+
+    `about` tells findings of one state apart that begin the grace anew.
+    """
 
     state: State
     reason: str
@@ -49,18 +81,45 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A document and how its revisions relate to our commit."""
+    """A document and how its revisions relate to our commit.
+
+    `before` is the last document that was about a commit before ours, where one was seen;
+    `replacement` is what the kustomizations ask for at the revision in place of our image.
+    `repeated` is what the API server answered to two attempts alike, `window` the sync window that
+    is in the way.
+    """
 
     application: Application
     goal: Goal
     relation: Relation
     operation_covers: bool
+    operation_relation: Relation = Relation.UNRESOLVED
+    before: Application | None = None
+    replacement: str = ""
+    repeated: str = ""
+    window: str = ""
 
     @property
     def finished(self) -> Operation | None:
         """The last operation, where it is over and changed something."""
         last = self.application.operation
         return last if last and last.finished_at and not last.dry_run else None
+
+    @property
+    def waits_for_retry(self) -> bool:
+        """Whether the operation is between two attempts, so that nothing of it runs."""
+        last = self.application.operation
+        return bool(
+            last
+            and last.phase == "Running"
+            and last.finished_at
+            and self.application.operation_requested
+        )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether an operation of a commit before ours is tried again and again."""
+        return self.waits_for_retry and self.operation_relation is Relation.BEHIND
 
     @property
     def fresh(self) -> bool:
@@ -71,3 +130,13 @@ class View:
         reconciled = self.application.reconciled_at
         ended = self.finished.finished_at if self.finished else None
         return reconciled is not None and (ended is None or reconciled > ended)
+
+    def was_degraded_before(self, resource: Resource) -> bool:
+        """Whether it was Degraded before our commit came, which did not touch it since."""
+        if self.before is None:
+            return False
+        last = self.application.operation
+        touched = last.touched if last and self.operation_covers else ()
+        return resource.key not in {one.key for one in touched} and any(
+            one.health == "Degraded" and one.key == resource.key for one in self.before.resources
+        )

@@ -30,6 +30,11 @@ def one_line(message: str) -> str:
     return text if len(text) <= _LONGEST_MESSAGE else f"…{text[-_LONGEST_MESSAGE:]}"
 
 
+def cause(message: str) -> str:
+    """What a program said last of all: behind `Error:`, where it says that, else all of it."""
+    return one_line(message.rpartition("Error: ")[2])
+
+
 def listed(resources: Sequence[Resource]) -> str:
     """`Deployment/shop is Degraded: …; Service/shop is SyncFailed: …`."""
     parts = []

@@ -1,0 +1,121 @@
+"""What the promoted kustomizations ask for at a commit, and which of two images is newer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+import semver
+
+from gitops_action.errors import ActionError, CancelledError
+from gitops_action.kustomization import set_images
+from gitops_action.model.source import CommitSha, is_commit_sha
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import PurePosixPath
+
+    from gitops_action.kustomization import ImageRequest
+    from gitops_action.stages.sync.lineage import Ancestry
+    from gitops_action.stages.sync.request import Promoted
+
+NOTHING = "no image of ours any more"
+_REFERENCE = re.compile(r"(?:.*/)?[^/:@]+(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
+
+
+class Files(Protocol):
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit of the branch; None where there is none.
+
+        Raises GitOpsError where git does not answer.
+        """
+
+
+class Promotion:
+    """What was promoted; every answer is about commits that have our commit in their history."""
+
+    def __init__(self, promoted: Promoted, files: Files, sources: Ancestry | None) -> None:
+        self._promoted = promoted
+        self._files = files
+        self._sources = sources
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What the kustomizations ask for at our own commit; nothing where it cannot be read."""
+        request = self._promoted.image
+        if request is None:
+            return ()
+        try:
+            found = [self._change(path, self._promoted.commit, request) for path in self._paths]
+        except CancelledError:
+            raise
+        except ActionError:
+            return ()
+        return tuple(dict.fromkeys(new for change in found if change for _, new in change))
+
+    def asked_for(self, revision: CommitSha) -> str | None:
+        """What `revision` asks for in place of our image: `""` where every file asks for ours.
+
+        None where that could not be read.
+        """
+        request = self._promoted.image
+        if request is None:
+            return ""
+        try:
+            for path in self._paths:
+                change = self._change(path, revision, request)
+                if change is None:
+                    return NOTHING
+                for old, _ in change:
+                    if not _is_ours(old, request):
+                        return old or NOTHING
+        except CancelledError:
+            raise
+        except ActionError:
+            return None
+        return ""
+
+    def is_newer(self, image: str) -> bool | None:
+        """Whether `image` is of a newer source commit than ours; None where nobody knows.
+
+        By ancestry where both commits are known, by the order of versions where they are not.
+        """
+        match = _REFERENCE.fullmatch(image)
+        ours, request = self._promoted.source, self._promoted.image
+        tag = match["tag"] or "" if match else ""
+        if ours and self._sources and is_commit_sha(tag):
+            return self._sources.contains(ours, CommitSha(tag))
+        versions = [one.removeprefix("v") for one in (request.image.tag if request else "", tag)]
+        if all(semver.Version.is_valid(one) for one in versions):
+            return semver.Version.parse(versions[1]) > semver.Version.parse(versions[0])
+        return None
+
+    @property
+    def _paths(self) -> Iterator[PurePosixPath]:
+        return iter(self._promoted.files)
+
+    def _change(
+        self, path: PurePosixPath, revision: CommitSha, request: ImageRequest
+    ) -> list[tuple[str, str]] | None:
+        """What the file asks for, and what it would ask for if we promoted again."""
+        content = self._files.file(revision, path)
+        if content is None:
+            return None
+        try:
+            edit = set_images(content.decode(), (request,))
+        except (ActionError, UnicodeDecodeError) as error:
+            if isinstance(error, CancelledError):
+                raise
+            return None
+        return [(change.old, change.new) for change in edit.images]
+
+
+def _is_ours(reference: str, request: ImageRequest) -> bool:
+    """Whether the reference names our image, by its digest where it has one, else by its tag."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        return False
+    if match["digest"]:
+        digest = request.image.digest
+        return match["digest"] == str(digest) if digest else match["tag"] == request.image.tag
+    return match["tag"] == request.image.tag

@@ -1,0 +1,239 @@
+"""What ends badly: why the commit is not deployed, said as early as it is certain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitops_action.errors import (
+    ApplicationError,
+    ArgoCDLoginError,
+    ComparisonError,
+    DegradedError,
+    OtherImageError,
+    RolledBackError,
+    SyncError,
+    WaitTimeoutError,
+)
+from tests.systems.argocd import populate
+from tests.systems.rollout import (
+    AUTOMATED,
+    IMAGE,
+    PATH,
+    REFUSED,
+    SERVICE,
+    is_retrying,
+    kustomization,
+    operation,
+)
+
+if TYPE_CHECKING:
+    from tests.argocd.conftest import Deploy, Wait
+    from tests.systems.argocd import Installation
+    from tests.systems.kubernetes import Document
+    from tests.systems.processes import Processes
+
+POLL, SOON = 1.0, 3.0
+FEW_RETRIES: Document = {
+    **AUTOMATED,
+    "retry": {"limit": 2, "backoff": {"duration": "2s", "factor": 1}},
+}
+
+
+def test_a_broken_kustomization_is_named(deploy: Deploy, wait: Wait) -> None:
+    """
+    Kustomize's own words come through once it is clear that nobody mends it.
+    """
+    one, _ = deploy()
+
+    # Unquoted, the tag is a number, which Kustomize refuses.
+    sha = one.push({f"{PATH}/kustomization.yaml": kustomization("2222222").replace('"', "")})
+    waiting = wait(sha, one, timeout_seconds=200)
+
+    error = waiting.failure()
+    assert isinstance(error, ComparisonError)
+    assert "newTag" in error.message
+
+
+def test_a_manifest_that_the_cluster_refuses_fails_when_retries_end(
+    deploy: Deploy, wait: Wait
+) -> None:
+    """
+    The API server's own words come through, and the resource that it refuses.
+    """
+    one, _ = deploy(sync_policy=FEW_RETRIES)
+
+    sha = one.push(REFUSED)
+    waiting = wait(sha, one)
+
+    error = waiting.failure()
+    assert isinstance(error, SyncError)
+    assert "Service/shop" in error.message
+    assert "is invalid" in error.message
+    failed_at = one.await_that(lambda it: operation(it).get("phase") == "Failed")
+    assert waiting.ended - failed_at <= SOON
+
+
+def test_an_older_commit_that_blocks_ours_is_named(deploy: Deploy, wait: Wait) -> None:
+    """
+    While Argo CD retries an older commit it does not look at ours, and the wait says so.
+    """
+    one, _ = deploy()
+
+    broken = one.push(REFUSED)
+    one.refresh()
+    one.await_that(is_retrying)
+    fix = one.push({f"{PATH}/service.yaml": SERVICE})
+    waiting = wait(fix, one, timeout_seconds=10)
+
+    error = waiting.failure()
+    assert isinstance(error, WaitTimeoutError)
+    assert f"operation Running at {broken[:7]}" in error.message
+    assert f"does not contain {fix[:7]}" in error.message
+    assert "is invalid" in error.message
+
+
+def test_a_manual_application_needs_a_sync(deploy: Deploy, wait: Wait) -> None:
+    """
+    Nobody syncs it: that is said instead of waiting until the deadline.
+    """
+    one, _ = deploy(sync_policy={})
+
+    sha = one.git.head(one.repository)
+    waiting = wait(sha, one, timeout_seconds=120)
+
+    error = waiting.failure()
+    assert isinstance(error, ApplicationError)
+    assert "auto-sync" in error.message.lower() or "automated" in error.hint
+
+
+def test_a_rollout_that_degrades_fails(deploy: Deploy, wait: Wait) -> None:
+    """
+    A Deployment past its progress deadline ends the wait, and is named with its own message.
+    """
+    one, controller = deploy()
+    controller.broken = {"1.1.0"}
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=120)
+
+    error = waiting.failure()
+    assert isinstance(error, DegradedError)
+    assert "Deployment/shop" in error.message
+    assert "exceeded its progress deadline" in error.message
+
+
+def test_a_degraded_rollout_that_is_reverted(deploy: Deploy, wait: Wait) -> None:
+    """
+    A revert is a newer commit with an older image: the job does not take that for its own success.
+    """
+    one, controller = deploy()
+    controller.broken = {"1.1.0"}
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=120)
+    waiting.await_line("Degraded")
+    reverted = one.bump("1.0.0")
+    one.refresh()
+    seen = one.await_that(lambda it: it["status"]["sync"]["revision"] == reverted)
+
+    error = waiting.failure()
+    assert isinstance(error, RolledBackError)
+    assert "1.0.0" in error.message
+    assert waiting.ended - seen <= SOON
+
+
+def test_an_image_that_the_application_overrides(deploy: Deploy, wait: Wait) -> None:
+    """
+    Synced and Healthy at our commit means nothing where another image runs, and the cause is named.
+    """
+    one, _ = deploy(overrides=[f"shop={IMAGE}:1.0.0"])
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
+
+    error = waiting.failure()
+    assert isinstance(error, OtherImageError)
+    assert "overrides the image itself" in error.message
+
+
+def test_an_application_that_is_deleted_meanwhile(deploy: Deploy, wait: Wait) -> None:
+    """
+    It may come back for two minutes, as an ApplicationSet makes it anew; then it is gone.
+    """
+    one, controller = deploy()
+    controller.seconds = 600
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=300)
+    waiting.await_line("Progressing")
+    one.kubernetes.delete("Application", one.installation.namespace, one.name)
+
+    error = waiting.failure()
+    assert isinstance(error, ApplicationError)
+    assert f"sees no Application {one.name}" in error.message
+
+
+def test_an_application_that_is_being_deleted(deploy: Deploy, wait: Wait) -> None:
+    """
+    What Argo CD takes down it does not deploy to, and the wait ends at once.
+    """
+    one, controller = deploy()
+    controller.seconds = 600
+    # The controller waits for the end of what it deployed, which this one holds up.
+    kept = {"metadata": {"finalizers": ["tests.example.com/kept"]}}
+    one.kubernetes.patch("Application", one.installation.namespace, one.name, kept)
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0")
+    waiting.await_line("Progressing")
+    one.kubernetes.delete("Application", one.installation.namespace, one.name)
+    deleted = one.await_that(lambda it: "deletionTimestamp" in it["metadata"])
+
+    error = waiting.failure()
+    released = {"metadata": {"finalizers": None}}
+    one.kubernetes.patch("Application", one.installation.namespace, one.name, released)
+    assert isinstance(error, ApplicationError)
+    assert "is being deleted" in error.message
+    assert waiting.ended - deleted <= POLL + SOON
+
+
+def test_a_token_that_is_revoked_in_the_middle(
+    deploy: Deploy, wait: Wait, installation: Installation
+) -> None:
+    """
+    A server that restarts refuses tokens for a while; one that refuses longer means it.
+    """
+    one, controller = deploy()
+    controller.seconds = 600
+    token = installation.token("leaver")
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", token=token, timeout_seconds=200)
+    waiting.await_line("Progressing")
+    installation.revoke("leaver")
+
+    error = waiting.failure()
+    assert isinstance(error, ArgoCDLoginError)
+    assert "argocd-token" in error.hint
+    assert token not in f"{error.message}{error.hint}{waiting.log.lines}"
+
+
+def test_a_controller_that_stops_ends_the_wait_at_its_deadline(
+    deploy: Deploy, wait: Wait, installation: Installation, processes: Processes
+) -> None:
+    """
+    Nothing reconciles any more: the wait ends at its deadline, not before, not later, and says so.
+    """
+    own = replace(installation, namespace="halted", folder=str(processes.folder), tokens={})
+    own = populate(processes, own)
+    one, _ = deploy(installation=own)
+    processes.pause("halted-application-controller")
+
+    sha = one.bump("1.1.0")
+    waiting = wait(sha, one, tag="1.1.0", timeout_seconds=20)
+
+    error = waiting.failure()
+    assert isinstance(error, WaitTimeoutError)
+    assert "Nothing reconciles" in error.hint
+    assert 20 <= waiting.ended - waiting.begun <= 20 + POLL + 0.5
