@@ -48,7 +48,6 @@ class GitOpsClone:
         self._trees = Trees(self._git, self._place)
         self._heads: dict[str, CommitSha] = {}
         self._made: set[CommitSha] = set()
-        self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
 
     def head(self, branch: str) -> CommitSha:
@@ -99,14 +98,13 @@ class GitOpsClone:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
         return self._trees.names(head, folder)
 
-    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
-        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
-        return {path: mode for path, (mode, _) in self._files(head).items()}
+    def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
+        """Map files and links in the folders on the way to `paths` to their modes, as `100644`."""
+        return self._trees.modes(head, paths)
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         """Read files that are there; of a symbolic link what is written in it."""
-        files = self._files(head)
-        shas = {path: files[path][1] for path in paths}
+        shas = {path: self._trees.sha(head, path) for path in paths}
         blobs = self._read_all(set(shas.values()))
         return {path: blobs[sha] for path, sha in shas.items()}
 
@@ -207,11 +205,6 @@ class GitOpsClone:
         if answer:
             self._server.require(answer)
         return blobs
-
-    def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
-        if self._listed is None or self._listed[0] != head:
-            self._listed = (head, self._trees.files(head))
-        return self._listed[1]
 
     def _landed(self, commit: CommitSha, branch: str, answer: Answer) -> bool:
         """Find out whether a push that got no answer arrived all the same; raise if it did not."""
