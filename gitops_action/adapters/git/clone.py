@@ -55,7 +55,8 @@ class GitOpsClone:
         ref = f"refs/remotes/origin/{branch}"
         if self._heads:
             # After a lost race it is the blobs which others wrote that are read next.
-            blobs = ("--no-filter",) if branch in self._heads else ()
+            self._blobs.came_along = branch in self._heads
+            blobs = ("--no-filter",) if self._blobs.came_along else ()
             answer = self._network(
                 *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
                 *(*blobs, "origin", f"+refs/heads/{branch}:{ref}"),
