@@ -35,7 +35,7 @@ from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import resolve_tags
 
 _GITHUB_REGISTRY = "ghcr.io"
-_PUSH_SECONDS = 120.0
+_PUSH_SECONDS = 300.0
 _SETTLE_SECONDS = 10.0
 
 
