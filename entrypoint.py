@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -29,6 +30,7 @@ from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
+from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -59,6 +61,10 @@ _NETWORK = tuple(
     name
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
+)
+_INSECURE = (
+    "Argo CD's certificate is not checked: whoever stands in between gets the token and can say"
+    " anything. `ca-certificates` takes the certificate of its authority."
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -148,6 +154,8 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
@@ -219,11 +227,16 @@ def _systems(
     if inputs.image:
         write_credentials(credentials, inputs.image.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
-    http = Http(
+    ca_file = authorities if authorities.is_file() else None
+    argocd_http = Http(
+        cancellation, ca_file=ca_file, verify=not inputs.argocd_insecure, proxies=place.base
+    )
+    github = GitHubApi(
+        Http(cancellation, ca_file=ca_file, proxies=place.base),
         cancellation,
-        ca_file=authorities if authorities.is_file() else None,
-        verify=not inputs.argocd_insecure,
-        proxies=place.base,
+        repository=urlsplit(plan.gitops_url).path.strip("/").removesuffix(".git"),
+        token=inputs.gitops_token or inputs.github_token,
+        rest=place.env.get("GITHUB_API_URL") or "https://api.github.com",
     )
     with (
         _verify_folder() as verify,
@@ -273,7 +286,10 @@ def _systems(
                 path=place.base["PATH"],
                 user=renderer,
             ),
-            argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
+            argocd=ArgoCD(
+                argocd_http, inputs.argocd_server, inputs.argocd_token, inputs.argocd_headers
+            ),
+            reports=GitHubReports(github),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )

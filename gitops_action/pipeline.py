@@ -39,7 +39,7 @@ from gitops_action.stages.preflight import (
 )
 from gitops_action.stages.promote import PromoteResult, promote
 from gitops_action.stages.publish import publish
-from gitops_action.stages.sync import Promoted, sync
+from gitops_action.stages.sync import Promoted, sync, wait_for_report
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
 
 
@@ -82,6 +82,7 @@ class Systems:
     gitops: GitOps
     kustomize: Renderer
     argocd: ArgoCD
+    reports: sync_stage.Reports
     cancellation: Cancellation
     chance: Callable[[], float]
 
@@ -240,6 +241,21 @@ def _promote_and_sync(progress: Progress, systems: Systems) -> None:
                 argocd=systems.argocd,
                 ancestry=systems.gitops,
                 # Where the manifests lie beside the sources, their histories are one.
+                sources=None if plan.elsewhere else systems.gitops,
+                clock=systems.cancellation,
+                log=log,
+            ),
+        )
+
+    if plan.reported:
+        reported = replace(plan.reported, changed=promoted.changed)
+        progress.stage(
+            Stage.SYNC,
+            lambda log: wait_for_report(
+                reported,
+                _to_wait_for(plan, image, promoted),
+                reports=systems.reports,
+                history=systems.gitops,
                 sources=None if plan.elsewhere else systems.gitops,
                 clock=systems.cancellation,
                 log=log,

@@ -13,6 +13,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit, CommitSha
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_url,
@@ -25,7 +26,7 @@ from gitops_action.stages.build import BuildRequest
 from gitops_action.stages.preflight import PreflightRequest
 from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
-from gitops_action.stages.sync import SyncRequest
+from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import resolve_tags
 
@@ -52,6 +53,7 @@ class Plan:
     publish: PublishRequest | None
     promote: PromoteRequest | None
     sync: SyncRequest | None
+    reported: ReportedRequest | None
     gitops_url: str
     commit_page: str
     elsewhere: bool
@@ -72,12 +74,15 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
     problems += contradictions(inputs)
+    if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
+        problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if problems:
         raise invalid(problems)
     if context.event_sha and context.event_sha != commit.sha.value and not is_read_only(context):
         notices = (*notices, f"The checked-out commit {commit.sha.short} is not the event's.")
     image = ImageReference(inputs.image, tags[0]) if inputs.image else None
     module = inputs.working_directory
+    reported = _reported(inputs, branch) if Stage.SYNC in stages else None
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
@@ -112,7 +117,11 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications if Stage.SYNC in stages else (),
+            applications=inputs.argocd_applications
+            if Stage.SYNC in stages and not reported
+            else (),
+            selector=inputs.argocd_selector if Stage.SYNC in stages and not reported else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
@@ -146,13 +155,23 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             unblock=inputs.argocd_unblock,
             run=context.run_url,
         )
-        if Stage.SYNC in stages
+        if Stage.SYNC in stages and not reported
         else None,
+        reported=reported,
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
         source=commit.sha,
         notices=notices,
+    )
+
+
+def _reported(inputs: Inputs, branch: str) -> ReportedRequest | None:
+    """The wait for a report on GitHub; None where Argo CD is asked."""
+    if inputs.wait_via.reporter is Reporter.ARGOCD:
+        return None
+    return ReportedRequest(
+        via=inputs.wait_via, branch=branch, timeout_seconds=inputs.wait_timeout.total_seconds()
     )
 
 

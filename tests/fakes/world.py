@@ -14,6 +14,7 @@ from tests.fakes.builders import FakeBuilder, FakeRegistry
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
 from tests.fakes.kustomize import FakeKustomize
+from tests.fakes.reports import MemoryReports
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
 OVERLAY = "overlays/dev/kustomization.yaml"
@@ -96,6 +97,7 @@ class World:
     def __post_init__(self) -> None:
         self.docker = FakeBuilder("docker", ("Dockerfile",), registry=self.registry)
         self.ko = FakeBuilder("ko", ("./cmd/shop",), registry=self.registry)
+        self.reports = MemoryReports(self.cancellation, [])
         self.application = MemoryApplication(
             name="shop",
             repo_url="https://github.com/acme/shop.git",
@@ -118,6 +120,7 @@ class World:
             gitops=self.gitops,
             kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
+            reports=self.reports,
             cancellation=self.cancellation,
             chance=lambda: 0.5,
         )

@@ -7,7 +7,9 @@ import pytest
 from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter, Via
 from gitops_action.plan import make_plan, registry_credentials
+from gitops_action.stages.sync import ReportedRequest
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
 
 ALL = tuple(Stage)
@@ -88,6 +90,14 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
     assert "secret" in _problems(caught)
 
 
+REPORTED = {
+    "argocd_server": "",
+    "argocd_token": "",
+    "argocd_applications": "",
+    "wait_via": "status:cd/shop",
+}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -104,6 +114,11 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
         ({"registry_password": "x"}, "`registry-username` is empty"),
         ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
         ({"builder": "docker", "main_package": "./x"}, "`main-package` is for `builder: ko`"),
+        ({"wait_via": "status:cd"}, "`argocd-token` is for `wait-via: argocd`"),
+        (
+            REPORTED | {"gitops_repository": "https://git.example.com/x", "gitops_branch": "main"},
+            "needs the GitOps repository on this GitHub",
+        ),
     ],
 )
 def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
@@ -114,6 +129,21 @@ def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
         make_plan(everything(**given), context_of())
 
     assert said in _problems(caught)
+
+
+def test_a_report_on_github_needs_no_argocd() -> None:
+    """
+    `wait-via` alone is enough to wait, with nothing to ask Argo CD and nobody to ask.
+    """
+    plan = make_plan(everything(**REPORTED), context_of())
+
+    assert plan.stages == tuple(Stage)
+    assert plan.sync is None
+    assert plan.preflight
+    assert plan.preflight.applications == ()
+    assert plan.reported == ReportedRequest(
+        via=Via(Reporter.STATUS, "cd/shop"), branch="main", timeout_seconds=900
+    )
 
 
 def test_all_contradictions_are_named_at_once() -> None:

@@ -42,6 +42,7 @@ class GitOpsClone:
         self.history = History(git)
         self._trees = Trees(self._git, self._place)
         self._heads: dict[str, CommitSha] = {}
+        self._made: set[CommitSha] = set()
         self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
 
@@ -115,13 +116,15 @@ class GitOpsClone:
 
     def commit(self, change: Change) -> CommitSha:
         """Make a commit that is on no branch yet, signed where there is a key."""
-        return make_commit(
+        commit = make_commit(
             self._git,
             self._place,
             tree=self._trees.changed(f"{change.parent}^{{tree}}", change.files),
             change=change,
             signing_key=self._signing_key,
         )
+        self._made.add(commit)
+        return commit
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
@@ -164,7 +167,12 @@ class GitOpsClone:
         return self.history.contains(ancestor, revision)
 
     def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
-        """Read a file of any commit of the repository; None where there is none."""
+        """Read a file of any commit of the repository; None where there is none.
+
+        The server is asked only for commits that are neither ours nor a branch's head.
+        """
+        if revision in self._made or revision in self._heads.values():
+            return self.read(revision, path)
         return self.history.file(revision, path)
 
     def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
