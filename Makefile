@@ -36,8 +36,8 @@ ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argo
 export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-server openssl redis-server
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm sshd openssl redis-server
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server
 
 .PHONY: help
 help: ## Show the commands

@@ -29,7 +29,7 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
 from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
@@ -46,7 +46,7 @@ from gitops_action.model.log import Annotation, Level
 from gitops_action.model.secret import Secret
 from gitops_action.outcome import Outcome, Result, last_line
 from gitops_action.pipeline import Systems
-from gitops_action.plan import Plan, make_plan, registry_credentials
+from gitops_action.plan import Plan, gitops_token, make_plan, registry_credentials
 from gitops_action.report import outputs
 from gitops_action.summary import summary
 
@@ -54,6 +54,7 @@ ACTION = Path(__file__).with_name("action.yml")
 # In the image, and only there, with programs that every user can run. The same path in every run,
 # because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
+KO_CACHE = VERIFY / "go-build-ko"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What our own process keeps. `core` asks for the names of the runner's file commands.
 _KEPT = ("PATH", "TMPDIR", "GITHUB_OUTPUT")
@@ -224,8 +225,8 @@ def _systems(
     processes = Processes(cancellation)
     username, password = registry_credentials(inputs, context) or ("", Secret())
     credentials = place.private / "credentials"
-    if inputs.image:
-        write_credentials(credentials, inputs.image.registry, username, password)
+    if inputs.repository:
+        write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
     ca_file = authorities if authorities.is_file() else None
     argocd_http = Http(
@@ -243,6 +244,14 @@ def _systems(
         _folder_of(BUILD_USER) as (builds, builder),
         _folder_of(RENDER_USER) as (renderings, renderer),
     ):
+        gitops = _gitops(inputs, context, plan, place, cancellation)
+        source = Git(
+            url=plan.source_url,
+            token=inputs.github_token,
+            directory=place.folder("source"),
+            cancellation=cancellation,
+            env=place.base,
+        )
         yield Systems(
             go=Go(
                 processes,
@@ -267,19 +276,14 @@ def _systems(
                 private=builds,
                 credentials=credentials,
                 user=builder,
+                cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
-            gitops=GitOpsClone(
-                Git(
-                    url=plan.gitops_url,
-                    token=inputs.gitops_token or inputs.github_token,
-                    directory=place.folder("gitops"),
-                    cancellation=cancellation,
-                    env=place.base,
-                )
-            ),
+            gitops=gitops,
+            commits=gitops.history,
+            source=History(source) if plan.elsewhere else gitops.history,
             kustomize=Kustomize(
                 processes,
                 place=renderings,
@@ -293,6 +297,24 @@ def _systems(
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )
+
+
+def _gitops(
+    inputs: Inputs, context: RunContext, plan: Plan, place: _Place, cancellation: Cancellation
+) -> GitOpsClone:
+    folder = place.folder("gitops")
+    key = inputs.gitops_ssh_key
+    return GitOpsClone(
+        Git(
+            url=plan.gitops_url,
+            token=gitops_token(inputs, context, plan.gitops_url),
+            ssh=ssh_command(folder, key, inputs.gitops_known_hosts) if key else "",
+            directory=folder,
+            cancellation=cancellation,
+            env=place.base,
+        ),
+        signing_key=inputs.signing_key,
+    )
 
 
 def _in_image() -> bool:

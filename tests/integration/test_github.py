@@ -21,6 +21,7 @@ from gitops_action.model.log import HeldLog
 from gitops_action.model.pin import Pin
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
 from tests.fakes.github_state import REVIEW_NEEDED, RULESET, Token
+from tests.fakes.guard import knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 from tests.systems.github import NAME, GitHubPlace, failure, github_place
 
@@ -44,7 +45,6 @@ FILES = {
     "apps/base/kustomization.yaml": "resources: []\n",
     "README.md": "# GitOps\n",
 }
-LOST = {"message": "Server Error"}
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def repository(place: GitHubPlace) -> GitHubRepository:
 
 
 def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> PromoteResult:
+    image = ImageReference(Repository(f"ghcr.io/acme/{name}"), "2")
     return promote(
         PromoteRequest(
             branch="main",
@@ -69,8 +70,9 @@ def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> Pro
             trailers={"Source-Run": "1"},
             deadline_seconds=60.0,
         ),
-        ImageReference(Repository(f"ghcr.io/acme/{name}"), "2"),
+        image,
         repository=repository,
+        guard=knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),

@@ -29,7 +29,9 @@ def place(tmp_path: Path) -> Iterator[GitHubPlace]:
         yield place
 
 
-def replace(place: GitHubPlace, text: str = "two\n") -> CommitSha | None:
+def replace(
+    place: GitHubPlace, text: str = "two\n", before: CommitSha | None = None
+) -> CommitSha | None:
     """Put one commit on the head of main onto the pull request's branch."""
     change = Change(
         parent=place.head(),
@@ -37,7 +39,7 @@ def replace(place: GitHubPlace, text: str = "two\n") -> CommitSha | None:
         message=f"Promote shop: {text}",
         author=GITHUB_ACTIONS,
     )
-    return GitHubRepository(place.api()).replace(change, BRANCH)
+    return GitHubRepository(place.api()).replace(change, BRANCH, before=before)
 
 
 def test_the_branch_is_one_commit_on_its_base(place: GitHubPlace) -> None:
@@ -129,3 +131,17 @@ def test_a_proposal_keeps_the_modes_of_files(place: GitHubPlace) -> None:
     replace(place)
 
     assert place.git.git(NAME, "ls-tree", BRANCH, FILE).startswith("100755")
+
+
+def test_a_branch_that_moved_since_it_was_judged_is_not_overwritten(place: GitHubPlace) -> None:
+    """
+    A newer image that came onto the branch after we looked at it stays.
+    """
+    seen = replace(place)
+    newer = replace(place, "three\n")
+
+    moved = replace(place, "ours\n", seen)
+
+    assert moved is None
+    assert place.head(BRANCH) == newer
+    assert replace(place, "ours\n", newer) == place.head(BRANCH)
