@@ -79,6 +79,23 @@ def test_an_answer_that_was_lost_is_found_again(
     assert place.git.git(NAME, "rev-list", "--count", f"{head}..main") == "1"
 
 
+def test_a_failure_that_graphql_says_by_200_is_looked_into(
+    place: GitHubPlace, repository: GitHubRepository
+) -> None:
+    """
+    A commit that landed while GraphQL ran out of time is found like any other.
+    """
+    head = repository.head("main")
+    repository.read(head, PATH)
+    failed = {"errors": [{"message": "Something went wrong while executing your query."}]}
+    place.github.scripted.append(Scripted(200, failed, after=True))
+
+    landed = repository.land(edit(head), "main")
+
+    assert landed == place.head()
+    assert place.git.git(NAME, "rev-list", "--count", f"{head}..main") == "1"
+
+
 def test_a_commit_that_did_not_arrive_is_made_again(
     place: GitHubPlace, repository: GitHubRepository
 ) -> None:

@@ -287,3 +287,26 @@ def test_a_job_that_may_not_read_checks_is_told_all_the_same(
     obstacle = RequiredChecks(place.api(token="job")).obstacle(pull)
 
     assert "requires `build`" in obstacle
+
+
+def test_a_pull_request_that_does_not_exist_is_told(pulls: PullRequests) -> None:
+    """
+    GitHub's own words say which number it is.
+    """
+    error = failure(lambda: pulls.read(99))
+
+    assert "number of 99" in error.message
+
+
+def test_a_refused_proposal_is_quoted(place: GitHubPlace, pulls: PullRequests) -> None:
+    """
+    What GitHub has against a pull request is said in its words.
+    """
+    replace(place)
+    refused = {"data": {"createPullRequest": None}, "errors": [{"message": "No commits between"}]}
+    place.github.scripted += [Scripted(pass_on=True), Scripted(200, refused)]
+
+    error = failure(lambda: pulls.propose(proposal()))
+
+    assert "No commits between" in error.message
+    assert place.about.pulls == []
