@@ -86,6 +86,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     writes = not inputs.dry_run
     module = inputs.working_directory
     reported = _reported(inputs, branch) if Stage.SYNC in stages else None
+    asks_argocd = Stage.SYNC in stages and not reported
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
@@ -123,10 +124,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications
-            if Stage.SYNC in stages and not reported
-            else (),
-            selector=inputs.argocd_selector if Stage.SYNC in stages and not reported else "",
+            applications=inputs.argocd_applications if asks_argocd else (),
+            selector=inputs.argocd_selector if asks_argocd else "",
             project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
@@ -164,7 +163,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             unblock=inputs.argocd_unblock,
             run=context.run_url,
         )
-        if Stage.SYNC in stages and writes and not reported
+        if asks_argocd and writes
         else None,
         reported=reported if writes else None,
         source_url=source_url(context),
