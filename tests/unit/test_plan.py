@@ -8,6 +8,7 @@ from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter, Via
+from gitops_action.model.wait import ResourcePattern, SyncMode
 from gitops_action.plan import gitops_token, make_plan, registry_credentials
 from gitops_action.stages.sync import ReportedRequest
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
@@ -378,3 +379,35 @@ def test_another_commit_than_the_events_is_said() -> None:
     plan = make_plan(everything(), context_of(event_sha="c" * 40))
 
     assert "not the event's" in plan.notices[-1]
+
+
+def test_a_selector_may_stand_for_names() -> None:
+    """
+    Applications are named, or chosen by their labels, or both.
+    """
+    plan = plan_of(argocd_applications="", argocd_selector="app=shop", argocd_project="team")
+
+    assert plan.sync is not None
+    assert (plan.sync.applications, plan.sync.selector, plan.sync.project) == (
+        (),
+        "app=shop",
+        "team",
+    )
+    with pytest.raises(InputError, match="`argocd-applications` is empty"):
+        plan_of(argocd_applications="")
+
+
+def test_what_the_wait_may_do_is_asked_for() -> None:
+    """
+    Without being asked it only looks.
+    """
+    asked = plan_of(argocd_sync="always", argocd_unblock="true", argocd_resources="*:Deployment:*")
+    plain = plan_of()
+
+    assert asked.sync is not None
+    assert plain.sync is not None
+    assert (asked.sync.mode, asked.sync.unblock) == (SyncMode.ALWAYS, True)
+    assert (plain.sync.mode, plain.sync.unblock) == (SyncMode.NEVER, False)
+    assert asked.sync.resources == (ResourcePattern("*", "Deployment", "*"),)
+    assert asked.sync.branch == "main"
+    assert asked.sync.run.endswith("/actions/runs/42/attempts/1")
