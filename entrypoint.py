@@ -31,6 +31,7 @@ from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
 from gitops_action.adapters.github import (
     GitHubApi,
+    GitHubReports,
     GitHubRepository,
     PullRequests,
     RequiredChecks,
@@ -59,6 +60,7 @@ ACTION = Path(__file__).with_name("action.yml")
 # In the image, and only there, with programs that every user can run. The same path in every run,
 # because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
+KO_CACHE = VERIFY / "go-build-ko"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What our own process keeps. `core` asks for the names of the runner's file commands.
 _KEPT = ("PATH", "TMPDIR", "GITHUB_OUTPUT")
@@ -66,6 +68,10 @@ _NETWORK = tuple(
     name
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
+)
+_INSECURE = (
+    "Argo CD's certificate is not checked: whoever stands in between gets the token and can say"
+    " anything. `ca-certificates` takes the certificate of its authority."
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -155,6 +161,8 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
@@ -226,11 +234,9 @@ def _systems(
     if inputs.repository:
         write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
-    http = Http(
-        cancellation,
-        ca_file=authorities if authorities.is_file() else None,
-        verify=not inputs.argocd_insecure,
-        proxies=place.base,
+    ca_file = authorities if authorities.is_file() else None
+    argocd_http = Http(
+        cancellation, ca_file=ca_file, verify=not inputs.argocd_insecure, proxies=place.base
     )
     with (
         _verify_folder() as verify,
@@ -239,11 +245,7 @@ def _systems(
     ):
         clone = _gitops(inputs, context, plan, place, cancellation)
         github = GitHubApi(
-            Http(
-                cancellation,
-                ca_file=authorities if authorities.is_file() else None,
-                proxies=place.base,
-            ),
+            Http(cancellation, ca_file=ca_file, proxies=place.base),
             cancellation,
             repository=plan.gitops_name,
             token=gitops_token(inputs, context, plan.gitops_url),
@@ -283,6 +285,7 @@ def _systems(
                 private=builds,
                 credentials=credentials,
                 user=builder,
+                cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
@@ -299,7 +302,10 @@ def _systems(
                 path=place.base["PATH"],
                 user=renderer,
             ),
-            argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
+            argocd=ArgoCD(
+                argocd_http, inputs.argocd_server, inputs.argocd_token, inputs.argocd_headers
+            ),
+            reports=GitHubReports(github),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )

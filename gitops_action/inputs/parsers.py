@@ -16,6 +16,7 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Via, parse_via
 from gitops_action.model.wait import (
     ApplicationName,
     ResourcePattern,
@@ -191,6 +192,21 @@ def server(raw: str) -> str:
     if raw and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
         raise ValueError(f"must be an address such as `https://argocd.example.com`, got {raw!r}")
     return url.rstrip("/")
+
+
+def headers(raw: str) -> Mapping[str, Secret]:
+    """Parse one header a line; what they are is never part of an error."""
+    found = {}
+    for line in filter(None, map(str.strip, raw.splitlines())):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not value:
+            raise ValueError("must be lines such as `CF-Access-Client-Id: …`")
+        found[name] = Secret(value)
+    return found
+
+
+def via(raw: str) -> Via:
+    return parse_via(raw)
 
 
 def certificates(raw: str) -> str:

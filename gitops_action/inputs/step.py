@@ -16,6 +16,7 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Via
 from gitops_action.model.wait import ApplicationName, ResourcePattern, SyncMode, WaitFor
 
 
@@ -68,6 +69,8 @@ class Inputs:
     argocd_sync: Annotated[SyncMode, parsers.argocd_sync]
     argocd_unblock: Annotated[bool, parsers.boolean]
     argocd_insecure: Annotated[bool, parsers.boolean]
+    argocd_headers: Annotated[Mapping[str, Secret], parsers.headers]
+    wait_via: Annotated[Via, parsers.via]
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]
     on_failed_rollout: Annotated[bool, parsers.on_failed_rollout]
@@ -86,9 +89,14 @@ def input_names() -> tuple[str, ...]:
 
 def secrets(env: Mapping[str, str]) -> tuple[Secret, ...]:
     """Every secret that was sent, to be masked before the first line is printed."""
-    names = (name for name, hint in get_type_hints(Inputs).items() if hint is Secret)
-    sent = (env.get(f"INPUT_{name.replace('_', '-').upper()}", "").strip() for name in names)
-    return tuple(Secret(value) for value in sent if value)
+    hints = get_type_hints(Inputs)
+    sent = {name: env.get(f"INPUT_{name.replace('_', '-').upper()}", "") for name in hints}
+    values = [sent[name].strip() for name, hint in hints.items() if hint is Secret]
+    for name, hint in hints.items():
+        if hint == Mapping[str, Secret]:
+            # Whatever stands where a header's value should, also where it cannot be parsed.
+            values += [line.partition(":")[2].strip() or line for line in sent[name].splitlines()]
+    return tuple(Secret(value) for value in values if value)
 
 
 def load_inputs(env: Mapping[str, str], defaults: Mapping[str, str]) -> Inputs:

@@ -25,7 +25,14 @@ from gitops_action.stages.promote import (
     revert,
 )
 from gitops_action.stages.promote.existing import already_published, source_of
-from gitops_action.stages.sync import Promoted, SyncRequest, SyncResult, sync
+from gitops_action.stages.sync import (
+    Promoted,
+    ReportedRequest,
+    SyncRequest,
+    SyncResult,
+    sync,
+    wait_for_report,
+)
 
 
 def is_echo(progress: Progress, systems: Systems) -> bool:
@@ -50,9 +57,11 @@ def is_echo(progress: Progress, systems: Systems) -> bool:
     )
     progress.image = echo.image
     progress.stage(Stage.PROMOTE, lambda _: echo.result)
+    goal = Promoted(commit=echo.result.revision, files=echo.result.files)
     if plan.sync:
-        promoted = Promoted(commit=echo.result.revision, files=echo.result.files)
-        progress.stage(Stage.SYNC, partial(_sync, plan.sync, promoted, systems))
+        progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, systems))
+    if plan.reported:
+        progress.stage(Stage.SYNC, partial(_wait_for_report, plan.reported, goal, systems))
     return True
 
 
@@ -61,17 +70,17 @@ def deploy(progress: Progress, systems: Systems) -> None:
     plan = progress.plan
     if plan.promote is None or plan.image is None:
         return
-    promotion, image = plan.promote, progress.image
-    if image is None and plan.build:  # a dry run: only the push tells the digest
-        image = progress.image = plan.image
-    elif image is None:
-        image = progress.image = already_published(plan.image, promotion.pin, systems.registry)
-        promotion = replace(promotion, source=source_of(image, promotion, systems.registry))
+    promotion, image = _with_image(plan.promote, plan.image, progress, systems)
     promoted = progress.stage(Stage.PROMOTE, partial(_promote, promotion, image, systems))
-    if plan.sync is None or not promoted.asks:
+    if not promoted.asks:
         return
     asked = ImageRequest(image, promotion.entry, promotion.pin)
     goal = _goal(promoted, asked, promotion.source)
+    if plan.reported:
+        reported = replace(plan.reported, changed=promoted.changed)
+        progress.stage(Stage.SYNC, partial(_wait_for_report, reported, goal, systems))
+    if plan.sync is None:
+        return
     try:
         progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, systems))
     except ActionError:
@@ -79,6 +88,20 @@ def deploy(progress: Progress, systems: Systems) -> None:
         if plan.revert and promoted.changed and synced and synced.rollout_failed:
             _put_back(promotion, promoted, plan.sync, progress, systems)
         raise
+
+
+def _with_image(
+    request: PromoteRequest, named: ImageReference, progress: Progress, systems: Systems
+) -> tuple[PromoteRequest, ImageReference]:
+    """Find out what is promoted: what was pushed, what would have been, or what exists."""
+    image = progress.image
+    if image is None and progress.plan.build:  # a dry run: only the push tells the digest
+        image = named
+    elif image is None:
+        image = already_published(named, request.pin, systems.registry)
+        request = replace(request, source=source_of(image, request, systems.registry))
+    progress.image = image
+    return request, image
 
 
 def _promote(
@@ -126,6 +149,20 @@ def _sync(request: SyncRequest, goal: Promoted, systems: Systems, log: Log) -> S
         goal,
         argocd=systems.argocd,
         ancestry=systems.gitops,
+        sources=systems.source,
+        clock=systems.cancellation,
+        log=log,
+    )
+
+
+def _wait_for_report(
+    request: ReportedRequest, goal: Promoted, systems: Systems, log: Log
+) -> SyncResult:
+    return wait_for_report(
+        request,
+        goal,
+        reports=systems.reports,
+        history=systems.gitops,
         sources=systems.source,
         clock=systems.cancellation,
         log=log,

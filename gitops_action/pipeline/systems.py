@@ -64,6 +64,7 @@ class Systems:
     source: promote_stage.SourceHistory
     kustomize: Renderer
     argocd: ArgoCD
+    reports: sync_stage.Reports
     cancellation: Cancellation
     chance: Callable[[], float]
 

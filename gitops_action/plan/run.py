@@ -13,6 +13,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_name,
@@ -29,12 +30,12 @@ from gitops_action.stages.build import BuildRequest
 from gitops_action.stages.preflight import PreflightRequest
 from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
-from gitops_action.stages.sync import SyncRequest
+from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import resolve_tags
 
 _GITHUB_REGISTRY = "ghcr.io"
-_PUSH_SECONDS = 120.0
+_PUSH_SECONDS = 300.0
 _SETTLE_SECONDS = 10.0
 
 
@@ -56,6 +57,7 @@ class Plan:
     publish: PublishRequest | None
     promote: PromoteRequest | None
     sync: SyncRequest | None
+    reported: ReportedRequest | None
     source_url: str
     gitops_url: str
     gitops_name: str
@@ -78,6 +80,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
     problems += contradictions(inputs, stages)
+    if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
+        problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if Stage.PROMOTE in stages:
         problems += about_delivery(inputs, gitops_name(inputs, context))
     if problems:
@@ -86,6 +90,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         notices = (*notices, f"The checked-out commit {commit.sha.short} is not the event's.")
     writes = not inputs.dry_run
     module = inputs.working_directory
+    reported = _reported(inputs, branch) if Stage.SYNC in stages else None
+    asks_argocd = Stage.SYNC in stages and not reported
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
@@ -96,6 +102,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             flags=inputs.go_test_flags,
             variables=inputs.test_env,
             coverage_minimum=inputs.coverage_minimum,
+            dockerfile=build_context / inputs.dockerfile
+            if Stage.BUILD in stages and inputs.builder != "ko"
+            else None,
         )
         if Stage.VERIFY in stages
         else None,
@@ -120,7 +129,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications if Stage.SYNC in stages else (),
+            applications=inputs.argocd_applications if asks_argocd else (),
+            selector=inputs.argocd_selector if asks_argocd else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
@@ -162,8 +173,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             unblock=inputs.argocd_unblock,
             run=context.run_url,
         )
-        if Stage.SYNC in stages and writes
+        if asks_argocd and writes
         else None,
+        reported=reported if writes else None,
         source_url=source_url(context),
         gitops_url=url,
         gitops_name=gitops_name(inputs, context),
@@ -172,6 +184,15 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),
         revert=inputs.on_failed_rollout,
         notices=notices,
+    )
+
+
+def _reported(inputs: Inputs, branch: str) -> ReportedRequest | None:
+    """The wait for a report on GitHub; None where Argo CD is asked."""
+    if inputs.wait_via.reporter is Reporter.ARGOCD:
+        return None
+    return ReportedRequest(
+        via=inputs.wait_via, branch=branch, timeout_seconds=inputs.wait_timeout.total_seconds()
     )
 
 

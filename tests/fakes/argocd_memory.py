@@ -96,6 +96,10 @@ class MemoryApplication:
             event()
         self.now = max(self.now, now)
 
+    def schedule(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen after a while."""
+        self._at(seconds, act)
+
     @property
     def real_health(self) -> str:
         """The truth, of which documents tell later."""

@@ -16,6 +16,7 @@ from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
 from tests.fakes.guard import FakeSourceHistory
 from tests.fakes.kustomize import FakeKustomize
+from tests.fakes.reports import MemoryReports
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
 OVERLAY = "overlays/dev/kustomization.yaml"
@@ -117,6 +118,7 @@ class World:
     def __post_init__(self) -> None:
         self.docker = FakeBuilder("docker", ("Dockerfile",), registry=self.registry)
         self.ko = FakeBuilder("ko", ("./cmd/shop",), registry=self.registry)
+        self.reports = MemoryReports(self.cancellation, [])
         self.application = MemoryApplication(
             name="shop",
             repo_url="https://github.com/acme/shop.git",
@@ -142,6 +144,7 @@ class World:
             source=self.source,
             kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
+            reports=self.reports,
             cancellation=self.cancellation,
             chance=lambda: 0.5,
         )

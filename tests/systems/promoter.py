@@ -36,7 +36,7 @@ FILE = "apps/shop/kustomization.yaml"
 PATH = PurePosixPath(FILE)
 TEXT = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n"
 NEW = TEXT.replace("v1", "v2")
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 300.0
 UNREACHABLE = "http://127.0.0.1:1/acme/gitops.git"
 
 
@@ -93,16 +93,19 @@ def run(  # noqa: PLR0913  a test names what it changes
     file: str = FILE,
     *,
     tag: str = "v2",
+    branch: str = "main",
+    subject: str = "",
     guard: Guard | None = None,
     seed: str = "",
+    log: HeldLog | None = None,
 ) -> PromoteResult:
     """Promote as a job does; `seed` is what its waits are drawn from."""
     request = PromoteRequest(
-        branch="main",
+        branch=branch,
         kustomizations=(PurePosixPath(file),),
         entry="",
         pin=Pin.TAG,
-        subject=f"Promote {name} to {tag}",
+        subject=subject or f"Promote {name} to {tag}",
         trailers={"Source-Repository": "acme/shop"},
         deadline_seconds=DEADLINE_SECONDS,
     )
@@ -114,7 +117,7 @@ def run(  # noqa: PLR0913  a test names what it changes
         guard=guard or knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
-        log=HeldLog(),
+        log=log or HeldLog(),
         chance=random.Random(seed or name).random,
     )
 

@@ -10,6 +10,7 @@ import pytest
 from gitops_action.errors import InputError
 from gitops_action.inputs import load_inputs, secrets
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
+from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
 from tests.fakes.runs import context_of, defaults, inputs_of
@@ -70,6 +71,10 @@ def test_values_are_parsed_into_types() -> None:
         ("wait-timeout", "soon", "`90s`, `15m` or `1h`"),
         ("wait-timeout", "10", "`90s`, `15m` or `1h`"),
         ("wait-timeout", "0m", "`90s`, `15m` or `1h`"),
+        ("argocd-sync", "yes", "`never`, `if-needed`, `always`"),
+        ("argocd-resources", "shop", "`apps:Deployment:shop`"),
+        ("argocd-selector", "app=shop;rm", "`app=shop,stage!=dev`"),
+        ("argocd-project", "My Team", "the name of a project"),
         ("wait-for", "ready", "`synced`, `healthy`, `suspended`, `nothing`"),
         ("pin", "sha", "`tag`, `digest`, `tag+digest`"),
         ("builder", "kaniko", "`auto`, `docker`, `ko`"),
@@ -99,6 +104,9 @@ def test_values_are_parsed_into_types() -> None:
         ("go-test-flags", "-exec=/bin/sh", "`-exec`"),
         ("go-packages", "-toolexec=x", "packages"),
         ("main-package", "-o", "package"),
+        ("argocd-headers", "canary", "`CF-Access-Client-Id: …`"),
+        ("argocd-headers", "a b: canary", "`CF-Access-Client-Id: …`"),
+        ("wait-via", "status", "`status:CONTEXT`"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, said: str) -> None:
@@ -110,6 +118,17 @@ def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, 
 
     assert f"`{name}`" in caught.value.message
     assert said in caught.value.message
+    assert "canary" not in caught.value.message
+
+
+def test_headers_are_read_one_a_line() -> None:
+    """
+    A value may hold colons and blanks, and shows nowhere.
+    """
+    headers = inputs_of(argocd_headers="X-Id: a\n\n Authorization: Basic YTo6\n").argocd_headers
+
+    assert headers == {"X-Id": Secret("a"), "Authorization": Secret("Basic YTo6")}
+    assert "YTo6" not in repr(headers)
 
 
 def test_the_author_of_the_commit_can_be_chosen() -> None:
@@ -165,11 +184,12 @@ def test_secrets_are_known_before_the_inputs_are_valid() -> None:
         "INPUT_ARGOCD-TOKEN": " canary\n",
         "INPUT_WAIT-TIMEOUT": "soon",
         "INPUT_GITHUB-TOKEN": "",
+        "INPUT_ARGOCD-HEADERS": "X-Id: one\nno colon\n",
     }
 
     found = secrets(env)
 
-    assert [secret.reveal() for secret in found] == ["canary"]
+    assert [secret.reveal() for secret in found] == ["canary", "one", "no colon"]
 
 
 def test_an_absent_input_has_its_default_outside_a_runner() -> None:

@@ -100,6 +100,41 @@ def test_the_result_says_how_far_the_run_was_to_go(
     assert _run(world, plan_of(**given)).result is result
 
 
+REPORTED = {
+    "argocd_server": "",
+    "argocd_token": "",
+    "argocd_applications": "",
+    "wait_via": "status:cd/shop",
+}
+
+
+def test_a_report_on_github_ends_the_wait(world: World) -> None:
+    """
+    Where Argo CD is out of reach, the commit's own status says that it is deployed.
+    """
+    world.reports.always = "success"
+
+    first, again = _run(world, plan_of(**REPORTED)), _run(world, plan_of(**REPORTED))
+
+    assert (first.result, again.result) == (Result.SYNCED, Result.UNCHANGED)
+    assert first.sync
+    assert first.sync.applications[0].revision == world.gitops.tip.value
+
+
+def test_a_failure_that_is_reported_fails_the_run(world: World) -> None:
+    """
+    The commit stays, and the outcome holds what was reported.
+    """
+    world.reports.always = "failure"
+
+    outcome = _run(world, plan_of(**REPORTED))
+
+    assert outcome.failure
+    assert outcome.failure.code == "reported-failed"
+    assert outcome.sync
+    assert outcome.sync.applications[0].sync == "failure"
+
+
 def test_an_image_alone_is_published(world: World) -> None:
     """
     Without a kustomization the run ends with the image.
@@ -292,3 +327,27 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert outcome.failure.code == "cancelled"
     assert world.registry.tags == {}
     assert State.PASSED.value not in _states(outcome).values()
+
+
+def test_a_newer_image_in_our_place_while_we_wait_is_superseded(world: World) -> None:
+    """
+    The next job's promotion ends this one's wait at once, and green.
+    """
+    newer = KUSTOMIZATION.replace('"0000000"', '"2.0.0"')
+    world.application.schedule(0.5, lambda: world.gitops.write(OVERLAY, newer))
+
+    outcome = _run(world, plan_of(tags="1.0.0"))
+
+    assert outcome.failure is None
+    assert outcome.result is Result.SUPERSEDED
+
+
+def test_a_paused_rollout_is_synced(world: World) -> None:
+    """
+    `suspended` is not called healthy where it is not.
+    """
+    world.application.extra = {"status": {"health": {"status": "Suspended"}}}
+
+    outcome = _run(world, plan_of(wait_for="suspended"))
+
+    assert outcome.result is Result.SYNCED

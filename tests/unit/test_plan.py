@@ -7,7 +7,10 @@ import pytest
 from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter, Via
+from gitops_action.model.wait import ResourcePattern, SyncMode
 from gitops_action.plan import gitops_token, make_plan, registry_credentials
+from gitops_action.stages.sync import ReportedRequest
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
 
 SHOP = "ghcr.io/acme/shop"
@@ -92,6 +95,14 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
     assert "secret" in _problems(caught)
 
 
+REPORTED = {
+    "argocd_server": "",
+    "argocd_token": "",
+    "argocd_applications": "",
+    "wait_via": "status:cd/shop",
+}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -139,6 +150,11 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
         ({"registry_password": "x"}, "`registry-username` is empty"),
         ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
         ({"builder": "docker", "main_package": "./x"}, "`main-package` is for `builder: ko`"),
+        ({"wait_via": "status:cd"}, "`argocd-token` is for `wait-via: argocd`"),
+        (
+            REPORTED | {"gitops_repository": "https://git.example.com/x", "gitops_branch": "main"},
+            "needs the GitOps repository on this GitHub",
+        ),
     ],
 )
 def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
@@ -149,6 +165,21 @@ def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
         make_plan(everything(**given), context_of())
 
     assert said in _problems(caught)
+
+
+def test_a_report_on_github_needs_no_argocd() -> None:
+    """
+    `wait-via` alone is enough to wait, with nothing to ask Argo CD and nobody to ask.
+    """
+    plan = make_plan(everything(**REPORTED), context_of())
+
+    assert plan.stages == tuple(Stage)
+    assert plan.sync is None
+    assert plan.preflight
+    assert plan.preflight.applications == ()
+    assert plan.reported == ReportedRequest(
+        via=Via(Reporter.STATUS, "cd/shop"), branch="main", timeout_seconds=900
+    )
 
 
 def test_an_image_that_exists_is_promoted_without_a_checkout() -> None:
@@ -348,3 +379,35 @@ def test_another_commit_than_the_events_is_said() -> None:
     plan = make_plan(everything(), context_of(event_sha="c" * 40))
 
     assert "not the event's" in plan.notices[-1]
+
+
+def test_a_selector_may_stand_for_names() -> None:
+    """
+    Applications are named, or chosen by their labels, or both.
+    """
+    plan = plan_of(argocd_applications="", argocd_selector="app=shop", argocd_project="team")
+
+    assert plan.sync is not None
+    assert (plan.sync.applications, plan.sync.selector, plan.sync.project) == (
+        (),
+        "app=shop",
+        "team",
+    )
+    with pytest.raises(InputError, match="`argocd-applications` is empty"):
+        plan_of(argocd_applications="")
+
+
+def test_what_the_wait_may_do_is_asked_for() -> None:
+    """
+    Without being asked it only looks.
+    """
+    asked = plan_of(argocd_sync="always", argocd_unblock="true", argocd_resources="*:Deployment:*")
+    plain = plan_of()
+
+    assert asked.sync is not None
+    assert plain.sync is not None
+    assert (asked.sync.mode, asked.sync.unblock) == (SyncMode.ALWAYS, True)
+    assert (plain.sync.mode, plain.sync.unblock) == (SyncMode.NEVER, False)
+    assert asked.sync.resources == (ResourcePattern("*", "Deployment", "*"),)
+    assert asked.sync.branch == "main"
+    assert asked.sync.run.endswith("/actions/runs/42/attempts/1")

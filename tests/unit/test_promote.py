@@ -18,7 +18,7 @@ from gitops_action.errors import (
 from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
-from gitops_action.model.log import HeldLog
+from gitops_action.model.log import HeldLog, Level
 from gitops_action.model.pin import Pin
 from gitops_action.model.rendering import Rendering
 from gitops_action.model.source import CommitSha
@@ -325,6 +325,34 @@ def test_shows_the_notices_of_an_edit_once() -> None:
         f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
         "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
     )
+
+
+def test_what_may_keep_the_image_from_running_is_a_warning() -> None:
+    """
+    A patch in a file and a field that Kustomize does not know are each annotated, with their file.
+    """
+    patch = '[{"op": "replace", "path": "/spec/containers/0/image", "value": "nginx:1"}]'
+    folder = SHOP.rpartition("/")[0]
+    repository = FakeGitOpsRepository(
+        {SHOP: f"{OLD}patches: [{{path: p.json}}]\nx-note: y\n", f"{folder}/p.json": patch}
+    )
+    log = Annotations()
+
+    promote(
+        REQUEST,
+        IMAGE,
+        repository=repository,
+        renderer=FakeKustomize(),
+        guard=knowing_nothing(IMAGE),
+        clock=FakeClock(),
+        log=log,
+    )
+
+    warnings = [one.message for one in log.annotations if one.level is Level.WARNING]
+    assert [one.split(" on line")[0] for one in warnings] == [
+        f"{SHOP}: `x-note`",
+        f"{SHOP}: The patch `p.json`",
+    ]
 
 
 def guarding() -> Guard:

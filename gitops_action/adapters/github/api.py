@@ -14,6 +14,8 @@ from gitops_action.adapters.github.explain import (
     explain_network,
     explain_problems,
     explain_refusal,
+    is_failure,
+    said,
 )
 from gitops_action.adapters.github.patience import Patience, pause
 from gitops_action.adapters.http import HTTPError, TimedOutError, UnreachableError
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from gitops_action.model.secret import Secret
 
 _SECONDS = 20.0  # GitHub itself gives up after 10
-_NOT_MODIFIED, _MULTIPLE_CHOICES, _NOT_FOUND, _SERVER_ERROR = 304, 300, 404, 500
+_MULTIPLE_CHOICES, _NOT_MODIFIED, _NOT_FOUND = 300, 304, 404
+_NO_COMMIT = "No commit found for"
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -85,6 +88,7 @@ class GitHubApi:
         self._rest = rest.rstrip("/")
         self._graphql = graphql
         self._patience_seconds = patience_seconds
+        self._visible = False
         self._known: dict[tuple[str, str], tuple[str, object]] = {}
 
     def get(
@@ -100,7 +104,7 @@ class GitHubApi:
         answer = self._send("GET", self._url(path), params=params, headers=headers)
         if answer.status == _NOT_MODIFIED:
             return value
-        if answer.status == _NOT_FOUND:
+        if answer.status == _NOT_FOUND or _NO_COMMIT in said(answer):
             self._require_repository()
             return None
         value = self._value(answer, permission)
@@ -186,7 +190,7 @@ class GitHubApi:
                 raise explain_network(error, url) from error
             if (seconds := pause(answer)) is not None:
                 patience.wait(seconds, explain_refusal(answer, self.repository, ""))
-            elif answer.status < _SERVER_ERROR:
+            elif not is_failure(answer):
                 return answer
             elif once:
                 raise UnansweredError(explain_refusal(answer, self.repository, ""))
@@ -201,9 +205,12 @@ class GitHubApi:
 
     def _require_repository(self) -> None:
         """GitHub says 404 of what a token must not know of, too."""
+        if self._visible:
+            return
         answer = self._send("GET", self._url(""))
         if answer.status >= _MULTIPLE_CHOICES:
             raise explain_refusal(answer, self.repository, "contents: read")
+        self._visible = True
 
     def _url(self, path: str) -> str:
         return f"{self._rest}/repos/{self.repository}{path}"

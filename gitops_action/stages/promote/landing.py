@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gitops_action.model.source import CommitSha
 
 _SHORTEST_ATTEMPT_SECONDS = 0.2
-_LONGEST_DELAY_SECONDS = 20.0
-_GROWTH = 4
+_LONGEST_DELAY_SECONDS = 30.0
+_MOST_ATTEMPTS_LONG = 8
 
 
 class GitOpsRepository(Snapshot, Protocol):
@@ -120,12 +120,14 @@ def _retried(  # noqa: PLR0913  the collaborators of a stage are named one by on
             failure, why = error, f"{error.message} Trying again."
         attempts += 1
         # Full jitter, measured in attempts: they take longer where the server is slow or many are
-        # at it, and a wait that is short beside an attempt only makes more of them lose.
+        # at it, so that this is what tells a crowd. Waits that grow with every loss instead are
+        # longest when the crowd has gone (benchmarks/README.md).
         unit = max(_SHORTEST_ATTEMPT_SECONDS, clock.monotonic() - started)
         left = deadline - clock.monotonic() - unit
         if left < unit:
             raise failure
-        delay = chance() * min(_LONGEST_DELAY_SECONDS, unit * _GROWTH**attempts, left)
+        window = unit * min(_MOST_ATTEMPTS_LONG, 2**attempts)
+        delay = chance() * min(window, _LONGEST_DELAY_SECONDS, left)
         log.say(why)
         clock.sleep(delay)
 
