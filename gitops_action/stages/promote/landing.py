@@ -196,7 +196,7 @@ def _standing(request: PromoteRequest, intent: Intent, repository: GitOpsReposit
     head = repository.head(request.proposal)
     edits = intent.edits(head)
     ours = not any(file.edit.changed for file in edits)
-    return Standing(ours, intent.judge(edits, head).newer)
+    return Standing(head, ours, intent.judge(edits, head).newer)
 
 
 def _downgrade(judgement: Judgement) -> tuple[str, ...]:
