@@ -156,7 +156,8 @@ class World:
     ) -> tuple[int, str, dict[str, str]]:
         """Run the step without its container; gives exit status, log and outputs."""
         with self.started_here(inputs, folder, more) as step:
-            log, _ = step.communicate(timeout=120)
+            # Go compiles without a cache here, which a busy machine does slowly.
+            log, _ = step.communicate(timeout=600)
         outputs = dict(line.split("=", 1) for line in log.splitlines() if "=" in line)
         return step.returncode, log, outputs
 

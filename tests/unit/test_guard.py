@@ -75,8 +75,13 @@ def test_a_deployed_descendant_is_newer() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [f"newTag: '{OLDER}'", f"newTag: '{OURS}'", "newName: ghcr.io/acme/shop"],
-    ids=["an ancestor", "the same commit", "nothing yet"],
+    [
+        f"newTag: '{OLDER}'",
+        f"newTag: '{OURS}'",
+        "newName: ghcr.io/acme/shop",
+        f"newTag: '{'0' * 40}'",
+    ],
+    ids=["an ancestor", "the same commit", "nothing yet", "zeros"],
 )
 def test_what_is_not_newer_is_overwritten_without_a_word(field: str) -> None:
     """

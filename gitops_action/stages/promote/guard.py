@@ -88,7 +88,7 @@ class Guard:
         notices = []
         for file in edits:
             asked = file.edit.previous
-            if not file.edit.changed or not asked:
+            if not file.edit.changed or not asked or _stands_for_none(_tag(asked)):
                 continue
             age, why = self._age(asked, head)
             if age is Age.OLDER:
@@ -171,6 +171,11 @@ def _tag(asked: str) -> str:
     except ValueError:
         return ""
     return reference.tag if isinstance(reference, ImageReference) else ""
+
+
+def _stands_for_none(tag: str) -> bool:
+    """Whether the tag is git's word for no commit, as a new kustomization has it."""
+    return is_commit_sha(tag) and not tag.strip("0")
 
 
 def _version(tag: str) -> semver.Version | None:
