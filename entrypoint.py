@@ -29,7 +29,7 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
 from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
@@ -46,7 +46,7 @@ from gitops_action.model.log import Annotation, Level
 from gitops_action.model.secret import Secret
 from gitops_action.outcome import Outcome, Result, last_line
 from gitops_action.pipeline import Systems
-from gitops_action.plan import Plan, make_plan, registry_credentials
+from gitops_action.plan import Plan, gitops_token, make_plan, registry_credentials
 from gitops_action.report import outputs
 from gitops_action.summary import summary
 
@@ -224,8 +224,8 @@ def _systems(
     processes = Processes(cancellation)
     username, password = registry_credentials(inputs, context) or ("", Secret())
     credentials = place.private / "credentials"
-    if inputs.image:
-        write_credentials(credentials, inputs.image.registry, username, password)
+    if inputs.repository:
+        write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
     ca_file = authorities if authorities.is_file() else None
     argocd_http = Http(
@@ -243,6 +243,14 @@ def _systems(
         _folder_of(BUILD_USER) as (builds, builder),
         _folder_of(RENDER_USER) as (renderings, renderer),
     ):
+        gitops = _gitops(inputs, context, plan, place, cancellation)
+        source = Git(
+            url=plan.source_url,
+            token=inputs.github_token,
+            directory=place.folder("source"),
+            cancellation=cancellation,
+            env=place.base,
+        )
         yield Systems(
             go=Go(
                 processes,
@@ -250,6 +258,8 @@ def _systems(
                 private=verify,
                 env=place.env,
                 isolated=can_isolate(),
+                kept=_kept_caches(place.env),
+                modules_token=inputs.modules_token,
             ),
             docker=Docker(
                 processes,
@@ -269,15 +279,9 @@ def _systems(
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
-            gitops=GitOpsClone(
-                Git(
-                    url=plan.gitops_url,
-                    token=inputs.gitops_token or inputs.github_token,
-                    directory=place.folder("gitops"),
-                    cancellation=cancellation,
-                    env=place.base,
-                )
-            ),
+            gitops=gitops,
+            commits=gitops.history,
+            source=History(source) if plan.elsewhere else gitops.history,
             kustomize=Kustomize(
                 processes,
                 place=renderings,
@@ -293,8 +297,32 @@ def _systems(
         )
 
 
+def _gitops(
+    inputs: Inputs, context: RunContext, plan: Plan, place: _Place, cancellation: Cancellation
+) -> GitOpsClone:
+    folder = place.folder("gitops")
+    key = inputs.gitops_ssh_key
+    return GitOpsClone(
+        Git(
+            url=plan.gitops_url,
+            token=gitops_token(inputs, context, plan.gitops_url),
+            ssh=ssh_command(folder, key, inputs.gitops_known_hosts) if key else "",
+            directory=folder,
+            cancellation=cancellation,
+            env=place.base,
+        ),
+        signing_key=inputs.signing_key,
+    )
+
+
 def _in_image() -> bool:
     return os.geteuid() == 0 and VERIFY.is_dir()
+
+
+def _kept_caches(env: Mapping[str, str]) -> Path | None:
+    """Where `actions/cache` can find what the next job may need; nowhere outside a runner."""
+    temporary = env.get("RUNNER_TEMP")
+    return Path(temporary, "gitops-action") if temporary and _in_image() else None
 
 
 @contextmanager

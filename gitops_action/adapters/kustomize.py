@@ -19,7 +19,8 @@ _LONGEST_OUTPUT = 32 * 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_REASON = 400
 _REMEMBERED = 64
-# A proxy that is not there: what is not git's goes through it. Loopback addresses need no proxy.
+# A proxy that is not there: what is not git's goes through it. Go asks loopback addresses without
+# one; a kustomization that names one is not rendered.
 _NOWHERE = "http://127.0.0.1:1"
 
 # The second is said of a kustomization that is a symbolic link out of its folder, too.
@@ -70,6 +71,8 @@ class Kustomize:
         program = shutil.which("kustomize", path=self._path)
         if program is None:
             return _unable("the program `kustomize` is not there")
+        if local := [one for one in sources.outside if "://" in one]:
+            return _unable(_REMOTE.format(local[0]))
         tree, home = self._place / "tree", self._place / "home"
         try:
             make_folder(self._place, self._user)

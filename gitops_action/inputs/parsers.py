@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from gitops_action.model.image import Repository
+from gitops_action.model.identity import Identity
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
@@ -36,6 +37,8 @@ _BOOLEANS = {
 }
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
+_NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
+_ALL = 100
 _BUILDERS = ("auto", "docker", "ko")
 _PROOFS = {"when-possible": False, "required": True}
 
@@ -70,6 +73,20 @@ def go_test_flags(raw: str) -> tuple[str, ...]:
     return found
 
 
+def variables(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if odd := [word for word in found if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word)]:
+        raise ValueError(f"must be names of variables such as `DATABASE_URL`, got {odd[0]!r}")
+    return found
+
+
+def percent(raw: str) -> float | None:
+    """Parse a percentage; None stands for none."""
+    if not re.fullmatch(r"(\d{1,3}(\.\d+)?)?", raw, re.ASCII) or float(raw or 0) > _ALL:
+        raise ValueError(f"must be a percentage such as `80` or `72.5`, got {raw!r}")
+    return float(raw) if raw else None
+
+
 def boolean(raw: str) -> bool:
     if raw not in _BOOLEANS:
         raise ValueError(f"must be `true` or `false`, got {raw!r}")
@@ -90,6 +107,7 @@ def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 builder = _one_of({builder: builder for builder in _BUILDERS})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
+on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
 argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
 
@@ -115,8 +133,8 @@ def stages(raw: str) -> frozenset[Stage] | None:
     return frozenset(Stage(word) for word in found)
 
 
-def repository(raw: str) -> Repository | None:
-    return Repository(raw) if raw else None
+def image(raw: str) -> Repository | ImageReference | None:
+    return ImageReference.parse(raw) if raw else None
 
 
 def path(raw: str) -> PurePosixPath:
@@ -190,3 +208,25 @@ def line(raw: str) -> str:
     if "\n" in raw or not raw:
         raise ValueError("must be one line of text")
     return raw
+
+
+def branch(raw: str) -> str:
+    """Parse a branch's name by the rules of `git check-ref-format`; empty stands for none."""
+    if raw and (_NOT_IN_BRANCHES.search(raw) or raw == "@" or raw.endswith((".", "/"))):
+        raise ValueError(f"must be the name of a branch such as `main`, got {raw!r}")
+    return raw
+
+
+def identity(raw: str) -> Identity:
+    match = re.fullmatch(r"([^<>\n]*\w[^<>\n]*?) <([^<>\s]+)>", raw)
+    if not match:
+        raise ValueError(f"must be as `Ada Lovelace <ada@example.com>`, got {raw!r}")
+    return Identity(match[1], match[2])
+
+
+def private_key(raw: str) -> Secret:
+    if raw and "PRIVATE KEY-----" not in raw:
+        raise ValueError(
+            "must be a private SSH key with all its lines, from `-----BEGIN` to `-----`"
+        )
+    return Secret(raw)

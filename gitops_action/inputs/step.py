@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
-from gitops_action.model.image import Repository
+from gitops_action.model.identity import Identity
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
@@ -23,12 +24,16 @@ class Inputs:
     """The inputs of action.yml, with `_` for `-`; `given` names those that are not the default."""
 
     stages: Annotated[frozenset[Stage] | None, parsers.stages]
+    dry_run: Annotated[bool, parsers.boolean]
     github_token: Annotated[Secret, Secret]
     ca_certificates: Annotated[str, parsers.certificates]
     working_directory: Annotated[PurePosixPath, parsers.path]
     go_packages: Annotated[tuple[str, ...], parsers.packages]
     go_test_flags: Annotated[tuple[str, ...], parsers.go_test_flags]
-    image: Annotated[Repository | None, parsers.repository]
+    modules_token: Annotated[Secret, Secret]
+    test_env: Annotated[tuple[str, ...], parsers.variables]
+    coverage_minimum: Annotated[float | None, parsers.percent]
+    image: Annotated[Repository | ImageReference | None, parsers.image]
     tags: Annotated[tuple[str, ...], parsers.words]
     builder: Annotated[str, parsers.builder]
     context: Annotated[PurePosixPath | None, lambda raw: parsers.path(raw) if raw else None]
@@ -42,9 +47,14 @@ class Inputs:
     rendered_proof: Annotated[bool, parsers.rendered_proof]
     pin: Annotated[Pin, parsers.pin]
     gitops_repository: Annotated[str, parsers.text]
-    gitops_branch: Annotated[str, parsers.text]
+    gitops_branch: Annotated[str, parsers.branch]
     gitops_token: Annotated[Secret, Secret]
+    gitops_ssh_key: Annotated[Secret, parsers.private_key]
+    gitops_known_hosts: Annotated[str, parsers.text]
+    allow_downgrade: Annotated[bool, parsers.boolean]
     commit_message: Annotated[str, parsers.line]
+    commit_author: Annotated[Identity, parsers.identity]
+    signing_key: Annotated[Secret, parsers.private_key]
     argocd_server: Annotated[str, parsers.server]
     argocd_token: Annotated[Secret, Secret]
     argocd_applications: Annotated[tuple[ApplicationName, ...], parsers.applications]
@@ -58,7 +68,13 @@ class Inputs:
     wait_via: Annotated[Via, parsers.via]
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]
+    on_failed_rollout: Annotated[bool, parsers.on_failed_rollout]
     given: frozenset[str]
+
+    @property
+    def repository(self) -> Repository | None:
+        """Where the image is, or shall be, kept."""
+        return self.image.repository if isinstance(self.image, ImageReference) else self.image
 
 
 def input_names() -> tuple[str, ...]:

@@ -92,6 +92,12 @@ def parse(text: str) -> Document:
 
     Raises KustomizationError, with its line, for whatever cannot be edited safely.
     """
+    if text.startswith("\ufeff"):
+        refuse(
+            "The file has two byte order marks.",
+            hint="Remove both: UTF-8 needs none.",
+            line=1,
+        )
     documents = compose(text, _READ)
     root = documents[0] if documents else None
     if not isinstance(root, Mapping) or not root.pairs:

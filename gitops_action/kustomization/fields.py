@@ -19,7 +19,7 @@ from gitops_action.kustomization.splices import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gitops_action.kustomization.document import Document, Entry, Field
 
@@ -47,17 +47,25 @@ def set_fields(
             added[name] = value
         elif field.text != value:
             splices.append(_set_value(text, field, value, flow=flow))
-    for name in ("newTag", "digest"):
-        if removed and name in added:
-            # The digest's line becomes the tag's, or the other way round: one changed line.
-            field = removed.pop()
-            new = pair(name, added.pop(name), quote=quote_of_keys(entry), flow=flow)
-            splices.append(Splice(field.key.start, end_of_field(text, field), new))
+    if added or removed:
+        _refuse_other_notations(text, entry)
+    splices += _exchange(text, entry, added, removed)
     splices += [_remove(text, entry, field) for field in removed]
     splices += [_add(text, entry, name, value) for name, value in added.items()]
     if splices:
         _refuse_shared_values(entry)
     return tuple(splices)
+
+
+def _exchange(
+    text: str, entry: Entry, added: dict[str, str], removed: list[Field]
+) -> Iterator[Splice]:
+    """Make the digest's line the tag's, or the other way round: one changed line, not two."""
+    for name in ("newTag", "digest"):
+        if removed and name in added:
+            field = removed.pop()
+            new = pair(name, added.pop(name), quote=quote_of_keys(entry), flow=entry.node.flow)
+            yield Splice(field.key.start, end_of_field(text, field), new)
 
 
 def _set_value(text: str, field: Field, value: str, *, flow: bool) -> Splice:
@@ -80,7 +88,9 @@ def _add(text: str, entry: Entry, name: str, value: str) -> Splice:
     new = pair(name, value, quote=quote_of_keys(entry), flow=flow)
     end = end_of_field(text, before)
     if flow:
-        return insert(end, f", {new}")
+        # A comma right behind a colon would belong to the key.
+        gap = " " if text[end - 1] == ":" else ""
+        return insert(end, f"{gap}, {new}")
     end = end_of_line(text, end)
     return insert(end, line_break(text, end) + " " * before.key.column + new)
 
@@ -101,6 +111,18 @@ def _remove(text: str, entry: Entry, field: Field) -> Splice:
     # The dash stays, and what comes next moves up to it: the next key, or a comment above it.
     rest = text[end:]
     return Splice(start, end + len(rest) - len(rest.lstrip()), "")
+
+
+def _refuse_other_notations(text: str, entry: Entry) -> None:
+    """No field can be put beside a pair without braces in brackets, nor between `?` and `:`."""
+    node = entry.node
+    explicit = any(text[key.start - 2 : key.start] == "? " for key, _ in node.pairs)
+    if explicit or (node.flow and text[node.start] != "{"):
+        refuse(
+            "The entry is written as a pair without braces, or with `?` in front of its keys.",
+            hint="Write it as `- name: shop`, with `newTag:` on a line below it.",
+            line=entry.line,
+        )
 
 
 def _refuse_shared_values(entry: Entry) -> None:

@@ -43,7 +43,9 @@ def prove(
     expected = [*before.entries]
     for place, entry in enumerate(after.entries):
         old = expected[place] if place < len(expected) else None
-        _prove_entry(old, entry, wanted.get(place, {}))
+        if (name := _unproved_field(old, entry, wanted.get(place, {}))) is not None:
+            _refuse_missing_line_end(before)
+            raise _unproved(f"`{name}` of an entry would not be what it should be")
     if len(after.entries) != max(len(before.entries), *(place + 1 for place in wanted)):
         raise _unproved("the number of entries is not the expected one")
     return after
@@ -111,7 +113,9 @@ def _others(document: Document) -> Iterator[Node]:
 def _refuse_missing_line_end(before: Document) -> None:
     """A block of text at the end gets a line break as soon as anything comes behind it."""
     text = before.text
-    if not text.endswith(("\n", "\r")) and not _agree(parse(f"{text}\n"), before):
+    if text.endswith(("\n", "\r")):
+        return
+    if meaning(parse(f"{text}\n").root) != meaning(before.root):
         refuse(
             "The last line has no line break at its end, and is part of a block of text: whatever "
             "is added below it changes that text.",
@@ -120,7 +124,9 @@ def _refuse_missing_line_end(before: Document) -> None:
         )
 
 
-def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | None]) -> None:
+def _unproved_field(
+    before: Entry | None, after: Entry, wanted: Mapping[str, str | None]
+) -> str | None:
     fields = before.fields if before else {}
     for name in {*fields, *after.fields, *wanted}:
         if name in wanted:
@@ -132,4 +138,5 @@ def _prove_entry(before: Entry | None, after: Entry, wanted: Mapping[str, str | 
                 and meaning(fields[name].value) == meaning(after.fields[name].value)
             )
         if not proved:
-            raise _unproved(f"`{name}` of an entry would not be what it should be")
+            return name
+    return None

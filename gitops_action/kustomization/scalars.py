@@ -42,7 +42,8 @@ def _overflows(number: str) -> bool:
     digits = number.lower().lstrip("+-")
     if digits.startswith(("0x", "0b", "0o")):
         base = {"x": 16, "b": 2, "o": 8}[digits[1]]
-        return int(digits[2:], base) >= 1 << (63 if number.startswith("-") else 64)
+        negative = number.startswith("-")
+        return int(digits[2:], base) > ((1 << 63) if negative else (1 << 64) - 1)
     return "inf" not in digits and "nan" not in digits and float(digits) == float("inf")
 
 

@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gitops_action.model.source import Location
+
+# They run a program of their own choice, or read a file from outside, in place of the module's.
+_REFUSED_IN_GOFLAGS = re.compile(r"""(?:^|[\s'"])--?(toolexec|exec|overlay)(?=[\s='"]|$)""")
+
+
+def refused_flag(goflags: str) -> str:
+    """Name the flag in a value of GOFLAGS that nobody may hand to Go here; empty without one.
+
+    Searched as text, because a parser that reads quotes another way than Go can be fooled.
+    """
+    match = _REFUSED_IN_GOFLAGS.search(goflags)
+    return f"-{match[1]}" if match else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many of a package's statements the tests ran."""
+
+    statements: int
+    covered: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.covered / self.statements if self.statements else 0.0
 
 
 class FindingKind(enum.StrEnum):
@@ -17,6 +43,7 @@ class FindingKind(enum.StrEnum):
     TEST = "Failed test"
     PANIC = "Panic"
     TIMEOUT = "Timeout"
+    RACE = "Data race"
     PACKAGE = "Failed package"
 
 
@@ -65,6 +92,15 @@ class PackageResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlowTest:
+    """A test and its wall time, that of its subtests included."""
+
+    package: str
+    test: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRun:
     """A package that has ended, with what was found and what there is to read.
 
@@ -78,14 +114,24 @@ class PackageRun:
     output: str = ""
     no_test_ran: bool = False
     ignored_failures: tuple[str, ...] = ()
+    slowest: tuple[SlowTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleRun:
-    """How `go test` ended; `text` is what it said beside its events, `seconds` its wall time."""
+    """How `go test` ended; `text` is what it said beside its events, `seconds` its wall time.
+
+    `fetched` means that Go is not the image's own, because go.mod asks for a newer one;
+    `cache_seconds` is what it took to bring and keep Go's caches, and `notes` say what to know of
+    them; `coverage` is that of each package with statements.
+    """
 
     exit_code: int
     go_version: str
     seconds: float = 0.0
     text: str = ""
     timed_out: bool = False
+    fetched: bool = False
+    cache_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)

@@ -12,7 +12,7 @@ class Sources:
     """The files that a rendering needs, by their path in the repository.
 
     `links` are symbolic links that stay inside, as they are written; `outside` are references that
-    lead out of the repository.
+    lead out of the repository, or to this machine's own servers.
     """
 
     files: Mapping[PurePosixPath, bytes]

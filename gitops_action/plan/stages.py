@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gitops_action.inputs import Inputs, RunContext
+from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter
 from gitops_action.model.wait import WaitFor
@@ -14,15 +17,17 @@ _WHICH = ("argocd-applications", "argocd-selector")
 
 # Which stages an input is for; what stands nowhere here is for every stage.
 _USERS = {
-    Stage.VERIFY: ("go-packages", "go-test-flags"),
+    Stage.VERIFY: ("go-packages", "go-test-flags", "test-env", "coverage-minimum"),
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
-        *("gitops-repository", "gitops-branch", "gitops-token"),
+        *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
+        *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
     ),
     Stage.SYNC: (
         *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
         *("argocd-unblock", "argocd-insecure", "argocd-headers", "wait-via", "wait-timeout"),
+        "on-failed-rollout",
     ),
 }
 _ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
@@ -85,8 +90,10 @@ def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str
     return problems
 
 
-def contradictions(inputs: Inputs) -> list[str]:
-    problems = [
+def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    """Say which inputs cannot hold together."""
+    problems = _about_image(inputs, stages)
+    problems += [
         f"`{name}` is for `builder: {builder}`, and `builder` is `{inputs.builder}`"
         for builder, names in _ONLY_FOR.items()
         for name in names
@@ -98,10 +105,24 @@ def contradictions(inputs: Inputs) -> list[str]:
             for name in sorted(inputs.given)
             if name.startswith("argocd-")
         ]
+    if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
+        problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
     return problems
+
+
+def _about_image(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    image = inputs.image
+    if not isinstance(image, ImageReference):
+        return []
+    if {Stage.BUILD, Stage.PUBLISH} & set(stages):
+        told = f"`image` is {image}, and another one is built: write `{image.repository}`"
+        return [f"{told}, or `stages: promote sync` to promote the one that exists"]
+    if Stage.PROMOTE in stages and inputs.pin.has_tag and not image.tag:
+        return ["`image` has a digest and no tag: add the tag, or set `pin: digest`"]
+    return []
 
 
 def is_read_only(context: RunContext) -> bool:

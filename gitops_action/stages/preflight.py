@@ -20,7 +20,7 @@ from gitops_action.kustomization import (
     prove_rendered,
 )
 from gitops_action.model.argocd import Application, Source, same_repository
-from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference, Repository
 from gitops_action.model.log import Log
 from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
@@ -29,7 +29,6 @@ from gitops_action.model.wait import ApplicationName
 _T = TypeVar("_T")
 PREFLIGHT = "preflight"
 _ANSWER_SECONDS = 15.0
-_SOME_DIGEST = Digest(f"sha256:{'0' * 64}")
 # Argo CD restarts, and load balancers blink: a few seconds are cheaper than a red run.
 _PAUSES_SECONDS = (1.0, 2.0)
 
@@ -166,7 +165,7 @@ def _edits(
 ) -> tuple[FileEdit, ...]:
     if request.pin.has_digest:
         # The registry tells the digest after the push; any other shows the same edit.
-        image = replace(image, digest=_SOME_DIGEST)
+        image = replace(image, digest=image.digest or UNKNOWN_DIGEST)
     return plan_edits(
         request.kustomizations,
         requests=[ImageRequest(image, request.entry, request.pin)],

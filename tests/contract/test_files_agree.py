@@ -15,6 +15,7 @@ from tests.contract import reasons, tables
 from tests.fakes.runs import ROOT, action
 
 README = (ROOT / "README.md").read_text()
+REFERENCE = tables.REFERENCE.read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KINDS = [
@@ -49,8 +50,7 @@ def test_the_tables_of_the_reference_are_made_from_action_yml() -> None:
     """
     The reference never lags behind: `make docs` writes its tables.
     """
-    reference = tables.REFERENCE.read_text()
-    assert tables.render(reference) == reference
+    assert tables.render(REFERENCE) == REFERENCE
 
 
 def test_the_readme_is_short() -> None:

@@ -105,7 +105,8 @@ class MemoryApplication:
         """The truth, of which documents tell later."""
         if self.behaviour.never_healthy or self.now < self._rolled_out_at:
             return "Progressing"
-        return "Degraded" if self.behaviour.degraded else "Healthy"
+        sick = any(self.behaviour.sick in image for image in self.live)
+        return "Degraded" if self.behaviour.degraded and sick else "Healthy"
 
     def document(self) -> Document:
         """What the API shows now."""

@@ -45,6 +45,7 @@ class FakeGitHub:
         self.tokens = {self.token: Token(dict(_ALL))}
         self.requests: list[str] = []
         self.charged = 0
+        self.sent_bytes = 0
         self.scripted: list[Scripted] = []
         self.violations: list[str] = []
         self._server = server
@@ -174,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, content = 304, b""
         else:
             github.charged += 1
+        github.sent_bytes += len(content)
         self.send_response(status)
         known = {"Content-Type": kind, "Content-Length": str(len(content)), "ETag": tag}
         for header, text in {**known, **headers}.items():

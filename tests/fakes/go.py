@@ -18,17 +18,18 @@ class FakeGo:
     packages: Sequence[PackageRun] = ()
     run: ModuleRun = field(default_factory=lambda: ModuleRun(exit_code=0, go_version="go1.26.8"))
     isolated: bool = True
-    asked: tuple[PurePosixPath, Sequence[str], Sequence[str]] | None = None
+    asked: tuple[PurePosixPath, Sequence[str], Sequence[str], Sequence[str]] | None = None
 
     def verify(
         self,
         module: PurePosixPath,
         packages: Sequence[str],
         flags: Sequence[str],
+        variables: Sequence[str],
         *,
         on_package: Callable[[PackageRun], None],
     ) -> ModuleRun:
-        self.asked = (module, packages, flags)
+        self.asked = (module, packages, flags, variables)
         for package in self.packages:
             on_package(package)
         return self.run

@@ -90,7 +90,7 @@ class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 
     `lost` is how many requests for a sync arrive and get no answer; with `stopped` the controller
-    does nothing any more.
+    does nothing any more. From the first to the second time in `down` nothing answers.
     """
 
     def __init__(self, clock: FakeClock, applications: Mapping[str, MemoryApplication]) -> None:
@@ -98,6 +98,7 @@ class MemoryArgoCD(MemoryPods):
         self._applications = applications
         self.documents = self.refreshes = self.lost = 0
         self.stopped = False
+        self.down: tuple[float, float] = (0.0, 0.0)
         self.before_terminate: Callable[[], None] = _nothing
 
     def application(  # noqa: PLR0913  as the adapter's
@@ -159,6 +160,8 @@ class MemoryArgoCD(MemoryPods):
         assert project in {"", application.project}
         if not self.stopped:
             application.advance(self._clock.now)
+        if self.down[0] <= self._clock.now < self.down[1]:
+            raise ArgoCDUnavailableError("502 Bad Gateway", hint="")
         return application
 
 

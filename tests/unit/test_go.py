@@ -61,15 +61,15 @@ def test_finds_compile_errors() -> None:
 
     app = packages["example.com/compile/app"]
     assert [(str(one.location), one.message) for one in app.findings] == [
-        ("app/app.go:4:9", "undefined: undefinedName"),
+        ("app/app.go:4", "undefined: undefinedName"),
         (
-            "app/app.go:7:30",
+            "app/app.go:7",
             "cannot use 42 (untyped int constant) as string value in return statement",
         ),
     ]
     (wrong,) = packages["example.com/compile/wrongtest"].findings
     assert wrong.message == ("not enough arguments in call to Pair\nhave (number)\nwant (int, int)")
-    assert shown((wrong,)) == [("COMPILE", "", "wrongtest/wrong_test.go:6:10")]
+    assert shown((wrong,)) == [("COMPILE", "", "wrongtest/wrong_test.go:6")]
     assert "undefined: undefinedName" in app.output
     assert packages["example.com/compile/fine"].result.succeeded
 

@@ -25,8 +25,8 @@ def test_locations_are_relative_to_the_repository() -> None:
     packages, _ = read([*lines, event("fail", FailedBuild="p")], places("services/api"))
 
     assert [str(one.location) for one in packages["example.com/x"].findings] == [
-        "services/api/b.go:2:3",
-        "services/lib/l.go:4:5",
+        "services/api/b.go:2",
+        "services/lib/l.go:4",
         "None",
     ]
 

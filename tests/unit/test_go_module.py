@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.adapters.go.environment import check_flags
 from gitops_action.adapters.go.module import not_loaded
+from gitops_action.adapters.go.refusals import check_flags
 from gitops_action.adapters.process import Completed
 from gitops_action.errors import InputError, ModuleError, RunnerError
 

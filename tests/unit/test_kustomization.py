@@ -359,6 +359,8 @@ def test_a_usual_tag_needs_no_quotes(tag: str) -> None:
         ("0x1FFFFFFFFFFFFFFFF", True),
         ("-0xFFFFFFFFFFFFFFFF", True),
         ("0xFFFFFFFFFFFFFFFF", False),
+        ("-0x8000000000000000", False),
+        ("-0x8000000000000001", True),
         ("99999999999999999999999", False),
         (".inf", False),
         ("08", False),
@@ -412,6 +414,7 @@ def test_the_proof_finds_other_characters(edited: str, words: str) -> None:
         (ONE + "- {name: b}\n", "\n- {name: b}", "", "`newTag` of an entry"),
         (ONE, "v1", "v2\n- name: b", "`name` of an entry"),
         (ONE.replace("v1", "v2") + "- {name: b}\n", "\n- {name: b}", "", "number of entries"),
+        (ONE.rstrip(), "v1", "v3", "`newTag` of an entry"),
     ],
 )
 def test_the_proof_finds_other_meanings(text: str, old: str, new: str, words: str) -> None:

@@ -66,6 +66,17 @@ def test_pins_in_braces_and_in_new_entries() -> None:
     )
 
 
+def test_adds_a_field_behind_an_empty_one_in_braces() -> None:
+    """
+    A comma right behind a colon would become a part of the key.
+    """
+    text = "images: [{name: ghcr.io/acme/shop, newTag: }]"
+
+    edit = set_image(text, image=image(), pin=Pin.DIGEST)
+
+    assert edit.text == text.replace("newTag: ", f'newTag: , digest: "{NEW}" ')
+
+
 def test_says_that_the_tag_went() -> None:
     """
     A pin by digest alone removes the tag, and says so.
@@ -191,6 +202,10 @@ def test_equal_entries_of_one_name_are_edited_alike() -> None:
         ("a: " + "[" * 150, "levels deep"),
         ("a: |\n  b", "no line break at its end"),
         ("a:\n- b: >\n    c", "no line break at its end"),
+        ("images:\n- name: b\n  newTag: |\n    v1", "no line break at its end"),
+        ("images: [name: shop]\n", "a pair without braces"),
+        ("images:\n- ? name\n  : shop\n", "in front of its keys"),
+        ("\ufeff\ufeffkind: Component\n", "two byte order marks"),
         ("images: [{name: a, newTag: &x v1, digest: *x, newName: [b]}]", "`newName` is a coll"),
     ],
 )

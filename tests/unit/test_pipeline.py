@@ -329,30 +329,6 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert State.PASSED.value not in _states(outcome).values()
 
 
-def test_an_image_of_an_earlier_job_can_be_promoted(world: World) -> None:
-    """
-    One job builds, another one promotes.
-    """
-    world.registry.tags[IMAGE] = digest_of("e")
-
-    outcome = _run(world, plan_of(stages="promote sync"))
-
-    assert outcome.result is Result.HEALTHY
-    assert str(outcome.image) == f"{IMAGE}@{digest_of('e')}"
-    assert world.docker.built == []
-
-
-def test_an_image_that_is_not_there_is_not_promoted(world: World) -> None:
-    """
-    Argo CD is never pointed at an image that nobody pushed.
-    """
-    outcome = _run(world, plan_of(stages="promote sync"))
-
-    assert outcome.failure is not None
-    assert outcome.failure.code == "registry"
-    assert world.gitops.pushed == []
-
-
 def test_a_newer_image_in_our_place_while_we_wait_is_superseded(world: World) -> None:
     """
     The next job's promotion ends this one's wait at once, and green.

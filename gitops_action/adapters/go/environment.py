@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 from gitops_action.adapters.go.private import Private
-from gitops_action.errors import InputError
+from gitops_action.model.secret import Secret
 
 # Go's own variables that say what is built and how; none holds a secret or a place of ours.
 _BUILD = (
@@ -21,31 +21,36 @@ _NETWORK = (
     *("GOTOOLCHAIN", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"),
     *("no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-# They run a program of their own choice, or read a file from outside, in place of what is tested.
-_REFUSED = ("toolexec", "exec", "overlay")
-_REFUSED_IN_GOFLAGS = re.compile(rf"""(?:^|[\s'"])--?({"|".join(_REFUSED)})(?=[\s='"]|$)""")
-# The reading of the events depends on these.
-_OURS = ("json", "fullpath")
 _DEFAULT_PATH = "/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin"
+_RACE = {"-race", "--race", "-race=true", "--race=true"}
 
 
-def trusted_environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
+def trusted_environment(
+    env: Mapping[str, str], private: Private, modules_token: Secret
+) -> dict[str, str]:
     """Compose the environment of `go` where it resolves and downloads, before any test runs."""
     return {
-        **_common(env, (*_BUILD, *_NETWORK)),
+        **_common(env, (*_BUILD, *_NETWORK), []),
         "HOME": str(private.trusted),
         "TMPDIR": str(private.trusted),
         "GOPATH": str(private.trusted),
         "GOCACHE": str(private.trusted / "cache"),
         "GOMODCACHE": str(private.modules),
         "GIT_TERMINAL_PROMPT": "0",
+        **_git_credentials(env, modules_token),
     }
 
 
-def verify_environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
-    """Compose the environment of `go test` and of the tests: all that they see."""
+def verify_environment(
+    env: Mapping[str, str], private: Private, flags: Sequence[str], variables: Sequence[str]
+) -> dict[str, str]:
+    """Compose the environment of `go test` and of the tests: all that they see.
+
+    `variables` are the names beyond Go's own that they may see.
+    """
     return {
-        **_common(env, _BUILD),
+        **{name: env[name] for name in variables},
+        **_common(env, _BUILD, flags),
         "CI": "true",
         "HOME": str(private.home),
         "TMPDIR": str(private.temporary),
@@ -59,37 +64,33 @@ def verify_environment(env: Mapping[str, str], private: Private) -> dict[str, st
     }
 
 
-def _common(env: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+def races(env: Mapping[str, str], flags: Sequence[str]) -> bool:
+    """Tell whether Go's race detector is asked for."""
+    return bool(_RACE & {*flags, *env.get("GOFLAGS", "").split()})
+
+
+def _common(env: Mapping[str, str], names: Sequence[str], flags: Sequence[str]) -> dict[str, str]:
     return {
         "PATH": env.get("PATH") or _DEFAULT_PATH,
         "LANG": env.get("LANG") or "C.UTF-8",
-        "CGO_ENABLED": env.get("CGO_ENABLED") or "0",
+        # The race detector needs cgo, and who asks for it means that too.
+        "CGO_ENABLED": env.get("CGO_ENABLED") or ("1" if races(env, flags) else "0"),
         "GOENV": "off",
         **{name: env[name] for name in names if env.get(name)},
     }
 
 
-def check_flags(env: Mapping[str, str], flags: Sequence[str], packages: Sequence[str]) -> None:
-    """Raise InputError where GOFLAGS, the flags or the packages ask for what is refused."""
-    # Searched as text, because a parser that reads quotes another way than Go can be fooled.
-    if match := _REFUSED_IN_GOFLAGS.search(env.get("GOFLAGS", "")):
-        raise InputError(
-            f"`GOFLAGS` contains `-{match[1]}`, which would run or read something else than "
-            "what is tested.",
-            hint=f"Take `-{match[1]}` out of `GOFLAGS` in the `env:` of this step.",
-        )
-    for flag in flags:
-        name = flag.lstrip("-").partition("=")[0]
-        if not flag.startswith("-") or name not in {*_REFUSED, *_OURS, "args"}:
-            continue
-        if name == "args":
-            break
-        raise InputError(
-            f"`go-test-flags` contains `{flag}`, which this action does not pass on.",
-            hint=f"Take `{flag}` out of `go-test-flags`.",
-        )
-    if odd := [package for package in packages if package.startswith("-")]:
-        raise InputError(
-            f"`go-packages` contains `{odd[0]}`, which is a flag.",
-            hint="Write flags into `go-test-flags`.",
-        )
+def _git_credentials(env: Mapping[str, str], token: Secret) -> dict[str, str]:
+    """Let git read private modules of the server that the workflow runs on, and of no other."""
+    if not token:
+        return {}
+    server = env.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
+    basic = b64encode(f"x-access-token:{token.reveal()}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"http.{server}/.extraheader",
+        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {basic}",
+        # git would send the header to wherever it is sent on.
+        "GIT_CONFIG_KEY_1": f"http.{server}/.followRedirects",
+        "GIT_CONFIG_VALUE_1": "false",
+    }

@@ -60,7 +60,7 @@ class Events:
             error = _string(event, "OutputType").startswith("error")
             package.add_output(test, _string(event, "Output"), error=error)
         elif test and action in _TEST_ACTIONS:
-            package.note(test, action)
+            package.note(test, action, _seconds(event.get("Elapsed")))
         elif not test and action in _PACKAGE_ENDS:
             self._end(package, PackageAction(action), event)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gitops_action.adapters.go.crash import find_crash, frame_location
 from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.race import find_race
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.source import Location
 
@@ -31,20 +32,25 @@ def read_build(package: str, build: str, output: str, places: Places) -> list[Fi
         kind = FindingKind.VET
     findings = [
         Finding(kind=kind, package=package, message=_cut(message), location=location)
-        for location, message in _problems(build, places)
+        for location, message in _problems(build, places, columns=kind is not FindingKind.COMPILE)
     ]
     return findings or [Finding(kind=kind, package=package, message=_cut(_words(build or output)))]
 
 
-def _problems(build: str, places: Places) -> Iterator[tuple[Location | None, str]]:
-    """Join each problem with the indented lines that explain it."""
+def _problems(
+    build: str, places: Places, *, columns: bool
+) -> Iterator[tuple[Location | None, str]]:
+    """Join each problem with the indented lines that explain it.
+
+    Without `columns` for the compiler, which counts those of what `-coverprofile` made of a file.
+    """
     location: Location | None = None
     message = ""
     for line in build.splitlines():
         if match := _PROBLEM.match(line):
             if message:
                 yield location, message
-            column = int(match["column"]) if match["column"] else None
+            column = int(match["column"]) if columns and match["column"] else None
             location = places.location(match["file"], int(match["line"]), column)
             message = match["message"] if location else line
         elif message and line.startswith(("\t", " ")):
@@ -69,6 +75,14 @@ def read_test(package: str, test: str, output: str, errors: str, places: Places)
             message=_cut(crash.message),
             location=crash.location,
         )
+    if race := find_race(output, places):
+        return Finding(
+            kind=FindingKind.RACE,
+            package=package,
+            test=test,
+            message=_cut(race.message),
+            location=race.location,
+        )
     text = words_of_test(output)
     said = _dedent(places.shorten(errors or text)).strip()
     return Finding(
@@ -90,6 +104,8 @@ def read_package(package: str, output: str, places: Places) -> Finding:
     """Say why a package failed in which no test did."""
     if crash := find_crash(output, "", places):
         kind, message, location = crash.kind, crash.message, crash.location
+    elif race := find_race(output, places):
+        kind, message, location = FindingKind.RACE, race.message, race.location
     else:
         kind, location = FindingKind.PACKAGE, None
         message = places.shorten(output).strip() or "The package's tests did not come to an end."

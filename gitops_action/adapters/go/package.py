@@ -10,12 +10,14 @@ from gitops_action.adapters.go.crash import find_crash
 from gitops_action.adapters.go.excerpt import Excerpt
 from gitops_action.adapters.go.findings import read_build, read_package, read_test, words_of_test
 from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.race import RACED, find_race
 from gitops_action.model.go import (
     Finding,
     FindingKind,
     PackageAction,
     PackageResult,
     PackageRun,
+    SlowTest,
 )
 
 _ENDS = {"pass", "fail", "skip"}
@@ -23,6 +25,7 @@ _CRASHES = {FindingKind.PANIC, FindingKind.TIMEOUT}
 # `go test` prints the first line where a test binary ended well, and the note where `testing`
 # itself saw that there was nothing to run. A TestMain that leaves early prints no note.
 _ENDED_WELL = re.compile(r"^ok  \t", re.MULTILINE)
+_SLOWEST = 5
 _NOTHING_TO_RUN = "[no tests to run]"
 _CACHED = re.compile(r"^ok  \t.*\(cached\)", re.MULTILINE)
 
@@ -36,6 +39,7 @@ class _Run:
     started: bool
     action: str = ""
     paused: bool = False
+    seconds: float = 0.0
     output: Excerpt = field(default_factory=Excerpt)
     errors: Excerpt = field(default_factory=Excerpt)
 
@@ -58,12 +62,12 @@ class Package:
         if error:
             run.errors.add(text)
 
-    def note(self, test: str, action: str) -> None:
-        """Note that a test started, paused, went on or ended."""
+    def note(self, test: str, action: str, seconds: float) -> None:
+        """Note that a test started, paused, went on or ended, after so many seconds."""
         run = self._run(test, started=action == "run")
         run.paused = action == "pause"
         if action in _ENDS:
-            run.action = action
+            run.action, run.seconds = action, seconds
         if action in {"pass", "skip"}:
             run.output, run.errors = Excerpt(), Excerpt()
 
@@ -86,6 +90,7 @@ class Package:
                 ignored_failures=tuple(
                     run.name for run in self._runs.values() if run.action == "fail"
                 ),
+                slowest=self._slowest(),
             )
         findings = self._findings(printed, places) if build is None else []
         failed = len(findings)
@@ -96,6 +101,7 @@ class Package:
             result=replace(result, passed=passed, failed=failed, skipped=skipped),
             findings=tuple(findings or [read_package(self.name, printed, places)]),
             output=places.shorten("".join(texts)),
+            slowest=self._slowest(),
         )
 
     def _findings(self, printed: str, places: Places) -> list[Finding]:
@@ -123,6 +129,10 @@ class Package:
             # A subtest that panics says so in the output of the test that started it.
             said = (str(self._runs[name].output) for name in self._ancestors(run))
             text = next((one for one in said if find_crash(one, run.name, places)), text)
+        elif RACED in text and not find_race(text, places):
+            # Two tests that run at once share the report: it stands with one of them.
+            texts = (str(self._output), *(str(one.output) for one in self._runs.values()))
+            text = next((one for one in texts if find_race(one, places)), text)
         return read_test(self.name, run.name, text, str(run.errors), places)
 
     def _timeout(self, failed: list[_Run], printed: str, places: Places) -> str:
@@ -158,6 +168,14 @@ class Package:
         for run in self._runs.values():
             if run.started and (run.action == "fail" or not (run.action or run.paused)):
                 yield run
+
+    def _slowest(self) -> tuple[SlowTest, ...]:
+        runs = [run for run in self._runs.values() if run.started and not run.parent]
+        runs.sort(key=lambda run: run.seconds, reverse=True)
+        return tuple(
+            SlowTest(package=self.name, test=run.name, seconds=run.seconds)
+            for run in runs[:_SLOWEST]
+        )
 
     def _count(self, action: str) -> int:
         parents = {run.parent for run in self._runs.values() if run.started}

@@ -14,9 +14,9 @@ class Private:
     """Made on entry and removed on exit, and on entry what an earlier run left.
 
     `owner` is the user of the tests, None where they run as the caller: `copy` (made by who
-    copies), `home`, `temporary` and `cache` are his. So are `trusted` and `modules` until `close`,
-    for what reads the repository's files and downloads what they name; then the first is shut and
-    the second can only be read. `cache` and `modules` stay where they were there before.
+    copies), `home`, `temporary`, `results` and `cache` are his. So are `trusted` and `modules`
+    until `close`, for what reads the repository's files and downloads what they name; then the
+    first is shut and the second can only be read. A `cache` that was there before stays there.
     """
 
     def __init__(self, root: Path, owner: int | None) -> None:
@@ -26,12 +26,13 @@ class Private:
         self.copy = root / "workspace"
         self.home = root / "home"
         self.temporary = root / "tmp"
+        self.results = root / "results"
         self.trusted = root / "trusted"
         self.cache = root / "go-build"
         self.modules = root / "go-mod"
         self._root = root
-        self._made = [self.copy, self.home, self.temporary, self.trusted]
-        self._made += [cache for cache in (self.cache, self.modules) if not cache.exists()]
+        self._brought = self.cache.exists()
+        self._folders = (self.home, self.temporary, self.results, self.cache, self.trusted)
 
     def __enter__(self) -> Self:
         """Raise RunnerError where a folder cannot be made."""
@@ -40,8 +41,9 @@ class Private:
             # Entered by all and listed by nobody else.
             make_folder(self._root, None, 0o711)
             make_folder(self.modules, None, 0o755)
-            own_tree(self.modules, self.owner)
-            for folder in (self.trusted, self.home, self.temporary, self.cache):
+            if self.owner is not None:
+                os.chown(self.modules, self.owner, self.owner)
+            for folder in self._folders:
                 make_folder(folder, self.owner)
         except OSError as error:
             self._remove()
@@ -61,5 +63,6 @@ class Private:
         self._remove()
 
     def _remove(self) -> None:
-        for folder in self._made:
-            remove_tree(folder)
+        for folder in (self.copy, self.modules, *self._folders):
+            if not (self._brought and folder == self.cache):
+                remove_tree(folder)

@@ -8,24 +8,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from gitops_action.adapters.go.environment import (
-    check_flags,
-    trusted_environment,
-    verify_environment,
-)
+from gitops_action.adapters.go.caches import Caches, outside_of
+from gitops_action.adapters.go.coverage import read_profile
+from gitops_action.adapters.go.environment import trusted_environment, verify_environment
 from gitops_action.adapters.go.events import Events
 from gitops_action.adapters.go.module import no_module, not_loaded
 from gitops_action.adapters.go.places import Places
 from gitops_action.adapters.go.private import Private
+from gitops_action.adapters.go.refusals import check_compiler, check_flags, check_variables
 from gitops_action.adapters.go.source import locating
-from gitops_action.adapters.isolation import TEST_USER, as_user, copy_tree, lend_certificates
+from gitops_action.adapters.isolation import (
+    TEST_USER,
+    adopt_orphans,
+    as_user,
+    copy_tree,
+    end_processes,
+    lend_certificates,
+)
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.model.go import ModuleRun, PackageRun
+from gitops_action.model.secret import Secret
 
 # `go test -timeout` bounds each package and is the user's; this is the longest job of a hosted
 # runner.
 _LONGEST_RUN_SECONDS = 6 * 3600.0
 _DOWNLOAD_SECONDS = 15 * 60.0
+_PROFILE = "coverage"
+_NO_TOKEN = Secret()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +47,15 @@ class Go:
     """Runs the tests of one module of the workspace.
 
     `private` is a folder outside the workspace that other users may enter; what is made there is
-    removed when the tests have ended. Its `go-build` and `go-mod`, Go's caches, stay where they
-    were there before: tests write the first and only read the second. The copy lies at the same
-    path in every run, because Go's test cache knows a package by its folder. `env` is where Go's
-    own variables are taken from. `isolated` is False where `can_isolate()` is: tests then run as
-    the caller.
+    removed when the tests have ended. The copy lies at the same path in every run, because Go's
+    test cache knows a package by its folder. A `go-build` in it is the standard library, compiled
+    for the tests, and stays. `kept` is where the runner keeps caches between jobs, else None.
+
+    `env` is where Go's own variables are taken from. `modules_token` reads private modules, and no
+    test sees it. `isolated` is False where `can_isolate()` is: tests then run as the caller.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is another thing of this machine
         self,
         processes: Processes,
         *,
@@ -53,52 +63,90 @@ class Go:
         private: Path,
         env: Mapping[str, str],
         isolated: bool,
+        kept: Path | None = None,
+        modules_token: Secret = _NO_TOKEN,
     ) -> None:
         self._processes = processes
         self._workspace = workspace
         self._private = private
         self._env = env
+        self._modules_token = modules_token
         self.isolated = isolated
         self._user = TEST_USER if isolated else None
+        self._caches = Caches(kept=kept, workspace=workspace, check=processes.check_cancelled)
 
     def verify(
         self,
         module: PurePosixPath,
         packages: Sequence[str],
         flags: Sequence[str],
+        variables: Sequence[str],
         *,
         on_package: Callable[[PackageRun], None],
     ) -> ModuleRun:
         """Test `packages` of the module, calling back for each package when it has ended.
 
-        Raises InputError for flags that are refused, ModuleError where the module or what it
-        requires cannot be loaded, RunnerError where the runner lacks something.
+        `variables` are the names of those in `env` that the tests may see. Raises InputError for
+        flags and variables that are refused, ModuleError where the module or what it requires
+        cannot be loaded, RunnerError where the runner lacks something.
         """
         check_flags(self._env, flags, packages)
+        check_variables(self._env, variables)
         with Private(self._private, self._user) as private:
-            copy_tree(self._workspace, private.copy, private.owner, self._processes.check_cancelled)
+            env = verify_environment(self._env, private, flags, variables)
+            check_compiler(env)
+            copied = copy_tree(
+                self._workspace, private.copy, self._user, self._processes.check_cancelled
+            )
             folder = private.copy / module
             if not folder.is_dir():
                 raise no_module(self._workspace, module)
+            cache_seconds = self._caches.bring(private)
             toolchain, places = self._resolve(private, folder, module)
             private.close()
+            outside = outside_of(copied, places, variables)
+            self._caches.expire(private, outside)
             events = Events(places, locating(on_package, self._workspace, places))
             started = time.monotonic()
-            ended = self._processes.run(
-                self._command(toolchain, packages, flags),
-                env={**verify_environment(self._env, private), "PWD": str(folder)},
+            ended = self._run_tests(
+                self._command(toolchain, packages, flags, private),
+                {**env, "PWD": str(folder)},
+                folder,
+                events,
+            )
+            seconds = time.monotonic() - started
+            text = events.finish()
+            kept_seconds, note = self._caches.keep(private, outside)
+            return ModuleRun(
+                exit_code=ended.exit_code,
+                go_version=toolchain.version,
+                seconds=seconds,
+                text=text,
+                timed_out=ended.timed_out,
+                fetched=toolchain.root.is_relative_to(private.modules),
+                cache_seconds=cache_seconds + kept_seconds,
+                notes=(note,) if note else (),
+                coverage=read_profile(private.results / _PROFILE),
+            )
+
+    def _run_tests(
+        self, command: Sequence[str], env: Mapping[str, str], folder: Path, events: Events
+    ) -> Completed:
+        """Run the tests, and end whatever they started and left."""
+        if self._user is not None:
+            adopt_orphans()
+        try:
+            return self._processes.run(
+                command,
+                env=env,
                 cwd=folder,
                 timeout=_LONGEST_RUN_SECONDS,
                 on_stdout=events.read,
                 on_stderr=events.read_text,
             )
-            return ModuleRun(
-                exit_code=ended.exit_code,
-                go_version=toolchain.version,
-                seconds=time.monotonic() - started,
-                text=events.finish(),
-                timed_out=ended.timed_out,
-            )
+        finally:
+            if self._user is not None:
+                end_processes(self._user)
 
     def _resolve(
         self, private: Private, folder: Path, module: PurePosixPath
@@ -108,7 +156,8 @@ class Go:
         As the user of the tests, none of which runs yet: go.mod and go.sum may be links to a file
         of ours, which Go would quote from or write to.
         """
-        lent = lend_certificates(trusted_environment(self._env, private), private.trusted)
+        trusted = trusted_environment(self._env, private, self._modules_token)
+        lent = lend_certificates(trusted, private.trusted)
         env = {**lent, "PWD": str(folder)}
 
         def go(*arguments: str) -> Completed:
@@ -145,9 +194,16 @@ class Go:
         )
 
     def _command(
-        self, toolchain: _Toolchain, packages: Sequence[str], flags: Sequence[str]
+        self,
+        toolchain: _Toolchain,
+        packages: Sequence[str],
+        flags: Sequence[str],
+        private: Private,
     ) -> Sequence[str]:
-        # The packages stand first: after a flag that Go does not know they would be the test's.
         go = str(toolchain.root / "bin" / "go")
-        command = (go, "test", "-json", "-fullpath", *packages, *flags)
+        # What follows this flag is the tests' own.
+        end = next((at for at, flag in enumerate(flags) if flag.lstrip("-") == "args"), len(flags))
+        ours = ("-coverprofile", str(private.results / _PROFILE))
+        # The packages stand first: after a flag that Go does not know they would be the test's.
+        command = (go, "test", "-json", "-fullpath", *packages, *flags[:end], *ours, *flags[end:])
         return as_user(self._user, *command)

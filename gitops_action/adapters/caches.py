@@ -1,0 +1,105 @@
+"""Transport: Go's caches, between where a runner keeps them and where they are used.
+
+What the runner keeps is read and written by root alone; whoever works with a cache has a copy of
+his own. What the image brings lies in that copy's place, in folders of that user's and files of
+root's: he can add to it, and Go goes on where it cannot write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+# Go forgets what was not used for so long: cmd/go/internal/cache, trimLimit.
+_FORGOTTEN_SECONDS = 5 * 24 * 3600
+# What `actions/cache` keeps for a whole repository is 10 GiB.
+LARGEST_BYTES = 4 * 1024**3
+_CHUNK_BYTES = 1024 * 1024
+
+Files = dict[str, tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    uid: int
+    gid: int
+
+
+def do_not_trim(cache: Path) -> None:
+    """Let Go believe that it looked for old entries just now: the image's may be older."""
+    (cache / "trim.txt").write_text(f"{time.time():.0f}")
+
+
+def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) -> Files:
+    """List the regular files of a cache by their paths in it, with size, time (ns) and mode.
+
+    `of` is the user whose files count, None for all; `forget` leaves out what is long unused.
+    """
+    oldest = (time.time() - _FORGOTTEN_SECONDS) * 1e9 if forget else 0
+    found: Files = {}
+    for folder, _, names in os.walk(cache):
+        for name in names:
+            path = os.path.join(folder, name)  # noqa: PTH118  thousands of times
+            status = os.lstat(path)
+            mine = of is None or status.st_uid == of
+            if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
+                about = (status.st_size, status.st_mtime_ns, status.st_mode & 0o111)
+                found[os.path.relpath(path, cache)] = about
+    return found
+
+
+def copy_files(
+    files: Files, source: Path, target: Path, owner: Owner | None, check: Callable[[], None]
+) -> None:
+    """Copy what is not in `target` yet, times kept. `check` may raise; raises OSError."""
+    known = cached_files(target)
+    made: set[Path] = set()
+    _make_folder(target, target.parent, made, owner)
+    for path, about in files.items():
+        check()
+        if known.get(path) != about:
+            copy = target / path
+            _make_folder(copy.parent, target, made, owner)
+            copy.unlink(missing_ok=True)
+            _copy_file(source / path, copy, about, owner)
+
+
+def remove_files(cache: Path, *, but: Files) -> None:
+    """Remove every file that is not among `but`."""
+    for path in cached_files(cache).keys() - but.keys():
+        with contextlib.suppress(OSError):
+            (cache / path).unlink()
+
+
+def _make_folder(folder: Path, top: Path, made: set[Path], owner: Owner | None) -> None:
+    if folder in made:
+        return
+    made.add(folder)
+    if folder != top:
+        _make_folder(folder.parent, top, made, owner)
+    folder.mkdir(exist_ok=True)
+    if owner:
+        os.chown(folder, owner.uid, owner.gid)
+
+
+def _copy_file(
+    source: Path, target: Path, about: tuple[int, int, int], owner: Owner | None
+) -> None:
+    _, time_ns, executable = about
+    with (
+        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as read,  # noqa: PTH123
+        target.open("xb") as written,
+    ):
+        shutil.copyfileobj(read, written, _CHUNK_BYTES)
+        written.flush()
+        # Its owner must be able to remove it: Go's own module cache can only be read.
+        os.fchmod(written.fileno(), 0o644 | executable)
+        if owner:
+            os.fchown(written.fileno(), owner.uid, owner.gid)
+        os.utime(written.fileno(), ns=(time_ns, time_ns))
