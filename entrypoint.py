@@ -54,6 +54,7 @@ ACTION = Path(__file__).with_name("action.yml")
 # In the image, and only there, with programs that every user can run. The same path in every run,
 # because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
+KO_CACHE = VERIFY / "go-build-ko"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What our own process keeps. `core` asks for the names of the runner's file commands.
 _KEPT = ("PATH", "TMPDIR", "GITHUB_OUTPUT")
@@ -275,6 +276,7 @@ def _systems(
                 private=builds,
                 credentials=credentials,
                 user=builder,
+                cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gitops_action.errors import BugError, CancelledError
-from gitops_action.outcome import Outcome, Result, State, counted, short_tag
+from gitops_action.outcome import Outcome, Result, State, counted, short_tag, words
 from gitops_action.stages.promote import Ending
 from gitops_action.stages.sync import ApplicationResult
 
@@ -34,6 +34,7 @@ _STATES = {
 _KEPT_TOGETHER = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
 _DIFF_LINES = 200
 _FINDINGS = 50
+_PACKAGES = 100
 _STANDINGS = {
     Ending.PROMOTED: "**GitOps commit** {commit}",
     Ending.UNCHANGED: "**GitOps branch** asks for it already, at {commit}",
@@ -45,7 +46,7 @@ _STANDINGS = {
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
-        *(_headline, _failure, _findings, _facts, _applications, _resources),
+        *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
         *(_diff, _rendered, _stages),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
@@ -125,6 +126,30 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     if len(findings) > _FINDINGS:
         yield f"- and {len(findings) - _FINDINGS} more, in the log"
     yield ""
+
+
+def _tests(outcome: Outcome) -> Iterator[str]:
+    verified = outcome.verify
+    if verified is None:
+        return
+    covered = verified.covered_percent
+    said = "" if covered is None else f", which cover {covered:.1f}\N{NO-BREAK SPACE}%"
+    yield f"- **Tests** {words(verified)}{said}; {_code(verified.go_version)}"
+    for slow in verified.slowest:
+        took = f"{slow.seconds:.1f}\N{NO-BREAK SPACE}s"
+        yield f"  - {took} {_code(slow.test)} in {_code(slow.package)}"
+    yield ""
+    if len(verified.coverage) > 1:
+        yield "<details><summary>Coverage by package</summary>"
+        yield ""
+        yield "| Package | Statements | Covered |"
+        yield "|---|---:|---:|"
+        ranked = sorted(verified.coverage.items(), key=lambda one: (one[1].percent, one[0]))
+        for name, one in ranked[:_PACKAGES]:
+            yield f"| {_code(name)} | {one.statements} | {one.percent:.1f}\N{NO-BREAK SPACE}% |"
+        yield ""
+        yield "</details>"
+        yield ""
 
 
 def _facts(outcome: Outcome) -> Iterator[str]:

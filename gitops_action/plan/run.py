@@ -97,6 +97,9 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             flags=inputs.go_test_flags,
             variables=inputs.test_env,
             coverage_minimum=inputs.coverage_minimum,
+            dockerfile=build_context / inputs.dockerfile
+            if Stage.BUILD in stages and inputs.builder != "ko"
+            else None,
         )
         if Stage.VERIFY in stages
         else None,
