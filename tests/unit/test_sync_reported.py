@@ -188,9 +188,12 @@ def test_what_was_unchanged_looks_at_the_commit_that_changed_it_last() -> None:
     wait.reports.say(OURS, "success")
 
     result = wait.run(changed=False)
+    wait.promoted = replace(wait.promoted, files=(B, A))
+    turned = wait.run(changed=False)
     wait.promoted = replace(wait.promoted, files=())
 
     assert result.applications[0].revision == str(OURS)
+    assert turned == result
     with pytest.raises(WaitTimeoutError, match="for ccccccc"):
         wait.run(changed=False, seconds=0)
 
