@@ -66,7 +66,7 @@ def _is_true(verdict: str, rollout: Rollout) -> bool:
         case "sync-failed":
             return any(one.sha in rollout.broken for one in rollout.followed())
         case "comparison-failed":
-            return bool(rollout.unrendered)
+            return any(one.sha in rollout.unrendered for one in rollout.followed())
         case _:
             return rollout.was_deployed(healthy=verdict == "healthy")
 
