@@ -40,7 +40,7 @@ FROM ${DEBIAN}
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        ca-certificates docker-cli gcc git libc6-dev python3 \
+        ca-certificates docker-cli gcc git libc6-dev openssh-client python3 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=programs /usr/local/go /usr/local/go
 COPY --from=programs /programs/ko /programs/crane /programs/kustomize /usr/local/bin/

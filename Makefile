@@ -36,8 +36,8 @@ ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argo
 export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-server openssl redis-server
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm sshd openssl redis-server
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server
 
 .PHONY: help
 help: ## Show the commands
@@ -65,8 +65,9 @@ long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) ## Time the edit against its alternatives
+bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit against its alternatives
 	@python benchmarks/edit.py
+	@python benchmarks/api_delivery.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile

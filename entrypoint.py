@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -28,7 +29,8 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import Git, GitOpsClone, workspace_commit
+from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
+from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -44,7 +46,7 @@ from gitops_action.model.log import Annotation, Level
 from gitops_action.model.secret import Secret
 from gitops_action.outcome import Outcome, Result, last_line
 from gitops_action.pipeline import Systems
-from gitops_action.plan import Plan, make_plan, registry_credentials
+from gitops_action.plan import Plan, gitops_token, make_plan, registry_credentials
 from gitops_action.report import outputs
 from gitops_action.summary import summary
 
@@ -60,6 +62,10 @@ _NETWORK = tuple(
     name
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
+)
+_INSECURE = (
+    "Argo CD's certificate is not checked: whoever stands in between gets the token and can say"
+    " anything. `ca-certificates` takes the certificate of its authority."
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -149,6 +155,8 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
@@ -217,20 +225,33 @@ def _systems(
     processes = Processes(cancellation)
     username, password = registry_credentials(inputs, context) or ("", Secret())
     credentials = place.private / "credentials"
-    if inputs.image:
-        write_credentials(credentials, inputs.image.registry, username, password)
+    if inputs.repository:
+        write_credentials(credentials, inputs.repository.registry, username, password)
     authorities = Path(place.base.get("SSL_CERT_FILE", SYSTEM_CERTIFICATES))
-    http = Http(
+    ca_file = authorities if authorities.is_file() else None
+    argocd_http = Http(
+        cancellation, ca_file=ca_file, verify=not inputs.argocd_insecure, proxies=place.base
+    )
+    github = GitHubApi(
+        Http(cancellation, ca_file=ca_file, proxies=place.base),
         cancellation,
-        ca_file=authorities if authorities.is_file() else None,
-        verify=not inputs.argocd_insecure,
-        proxies=place.base,
+        repository=urlsplit(plan.gitops_url).path.strip("/").removesuffix(".git"),
+        token=inputs.gitops_token or inputs.github_token,
+        rest=place.env.get("GITHUB_API_URL") or "https://api.github.com",
     )
     with (
         _verify_folder() as verify,
         _folder_of(BUILD_USER) as (builds, builder),
         _folder_of(RENDER_USER) as (renderings, renderer),
     ):
+        gitops = _gitops(inputs, context, plan, place, cancellation)
+        source = Git(
+            url=plan.source_url,
+            token=inputs.github_token,
+            directory=place.folder("source"),
+            cancellation=cancellation,
+            env=place.base,
+        )
         yield Systems(
             go=Go(
                 processes,
@@ -260,25 +281,40 @@ def _systems(
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
-            gitops=GitOpsClone(
-                Git(
-                    url=plan.gitops_url,
-                    token=inputs.gitops_token or inputs.github_token,
-                    directory=place.folder("gitops"),
-                    cancellation=cancellation,
-                    env=place.base,
-                )
-            ),
+            gitops=gitops,
+            commits=gitops.history,
+            source=History(source) if plan.elsewhere else gitops.history,
             kustomize=Kustomize(
                 processes,
                 place=renderings,
                 path=place.base["PATH"],
                 user=renderer,
             ),
-            argocd=ArgoCD(http, inputs.argocd_server, inputs.argocd_token),
+            argocd=ArgoCD(
+                argocd_http, inputs.argocd_server, inputs.argocd_token, inputs.argocd_headers
+            ),
+            reports=GitHubReports(github),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )
+
+
+def _gitops(
+    inputs: Inputs, context: RunContext, plan: Plan, place: _Place, cancellation: Cancellation
+) -> GitOpsClone:
+    folder = place.folder("gitops")
+    key = inputs.gitops_ssh_key
+    return GitOpsClone(
+        Git(
+            url=plan.gitops_url,
+            token=gitops_token(inputs, context, plan.gitops_url),
+            ssh=ssh_command(folder, key, inputs.gitops_known_hosts) if key else "",
+            directory=folder,
+            cancellation=cancellation,
+            env=place.base,
+        ),
+        signing_key=inputs.signing_key,
+    )
 
 
 def _in_image() -> bool:

@@ -11,7 +11,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.source import is_commit_sha
 from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PreflightResult
-from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.promote import Ending, PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import ApplicationResult, SyncResult
 from gitops_action.stages.verify import VerifyResult
@@ -63,6 +63,7 @@ class Outcome:
     publish: PublishResult | None = None
     promote: PromoteResult | None = None
     sync: SyncResult | None = None
+    reverted: PromoteResult | None = None
 
 
 def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
@@ -79,14 +80,24 @@ def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
             return f"built with {result.builder}"
         case PublishResult():
             return f"tagged {', '.join(short_tag(tag) for tag in result.tags)}"
-        case PromoteResult(changed=True):
-            return f"{result.revision.short} asks for the image"
         case PromoteResult():
-            return f"nothing to change at {result.revision.short}"
+            return _promoted(result)
         case SyncResult():
             return ", ".join(_standing(one) for one in result.applications)
         case _:
             return "done"
+
+
+def _promoted(result: PromoteResult) -> str:
+    match result.ending:
+        case Ending.PROMOTED:
+            return f"{result.revision.short} asks for the image"
+        case Ending.UNCHANGED:
+            return f"nothing to change at {result.revision.short}"
+        case Ending.SUPERSEDED:
+            return f"superseded at {result.revision.short}"
+        case Ending.PLANNED:
+            return f"a dry run: {result.revision.short} would be changed"
 
 
 def counted(number: int, noun: str) -> str:
@@ -118,6 +129,8 @@ def _done(outcome: Outcome) -> str:
         done.append(words(outcome.promote))
     if outcome.sync:
         done.append(words(outcome.sync))
+    if outcome.reverted:
+        done.append(f"{outcome.reverted.revision.short} has put the old image back")
     if isinstance(outcome.failure, BugError):
         # It lost what was known; `nothing was pushed` could be wrong.
         done.append("what was done by then is said above")

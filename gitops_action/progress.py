@@ -14,12 +14,17 @@ from gitops_action.model.wait import WaitFor
 from gitops_action.outcome import Outcome, Result, StageRun, State, words
 from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PREFLIGHT
-from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.promote import REVERT, Ending, PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import SyncResult
 from gitops_action.stages.verify import VerifyResult
 
 _T = TypeVar("_T")
+_NOT_PROMOTED = {
+    Ending.UNCHANGED: Result.UNCHANGED,
+    Ending.SUPERSEDED: Result.SUPERSEDED,
+    Ending.PLANNED: Result.VERIFIED,
+}
 _MARKS = {State.PASSED: "✓", State.FAILED: "✗", State.CANCELLED: "-"}
 
 
@@ -38,6 +43,7 @@ class Progress:
         self.clock = clock
         self.log = log
         self.image: ImageReference | None = None
+        self.reverted: PromoteResult | None = None
         self._runs: dict[str, StageRun] = {}
         self._results: list[object] = []
 
@@ -77,9 +83,10 @@ class Progress:
         promoted, synced = self.result(PromoteResult), self.result(SyncResult)
         return Outcome(
             plan=self.plan,
-            result=_reached(self.plan, promoted, synced) if failure is None else Result.FAILED,
+            result=_reached(self.plan, promoted, synced) if failure is None else self._failed(),
             runs=tuple(
-                self._runs.get(name, StageRun(name, State.SKIPPED)) for name in (PREFLIGHT, *Stage)
+                self._runs.get(name, StageRun(name, State.SKIPPED))
+                for name in (PREFLIGHT, *Stage, *({REVERT} & set(self._runs)))
             ),
             failure=failure,
             image=self.image,
@@ -87,7 +94,11 @@ class Progress:
             publish=self.result(PublishResult),
             promote=promoted,
             sync=synced,
+            reverted=self.reverted,
         )
+
+    def _failed(self) -> Result:
+        return Result.REVERTED if self.reverted else Result.FAILED
 
     def _keep(self, result: object) -> None:
         self._results.append(result)
@@ -106,8 +117,8 @@ def _reached(plan: Plan, promoted: PromoteResult | None, synced: SyncResult | No
         return Result.PUBLISHED if plan.publish else Result.VERIFIED
     if synced and synced.superseded:
         return Result.SUPERSEDED
-    if not promoted.changed:
-        return Result.UNCHANGED
+    if promoted.ending is not Ending.PROMOTED:
+        return _NOT_PROMOTED[promoted.ending]
     if synced is None:
         return Result.PROMOTED
     wanted = plan.sync is None or plan.sync.wait_for is not WaitFor.SYNCED

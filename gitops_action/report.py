@@ -29,7 +29,8 @@ def _image_reference(outcome: Outcome) -> ImageReference | None:
 
 def _commit_url(outcome: Outcome) -> str:
     page = outcome.plan.commit_page if outcome.plan else ""
-    return f"{page}{outcome.promote.revision}" if page and outcome.promote else ""
+    asks = outcome.promote if outcome.promote and outcome.promote.asks else None
+    return f"{page}{asks.revision}" if page and asks else ""
 
 
 def _results(outcome: Outcome) -> tuple[ApplicationResult, ...]:
@@ -64,7 +65,9 @@ _OUTPUTS: dict[str, Callable[[Outcome], str]] = {
     "coverage": _coverage,
     "previous-image": lambda outcome: outcome.promote.previous if outcome.promote else "",
     "changed": lambda outcome: str(outcome.promote.changed).lower() if outcome.promote else "",
-    "gitops-commit": lambda outcome: str(outcome.promote.revision) if outcome.promote else "",
+    "gitops-commit": lambda outcome: (
+        str(outcome.promote.revision) if outcome.promote and outcome.promote.asks else ""
+    ),
     "gitops-commit-url": _commit_url,
     "revision": lambda outcome: next((one.revision for one in _results(outcome)), ""),
     "sync-status": lambda outcome: _worst([one.sync for one in _results(outcome)], _SYNC_ORDER),

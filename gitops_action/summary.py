@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from gitops_action.errors import BugError, CancelledError
 from gitops_action.outcome import Outcome, Result, State, counted, short_tag, words
+from gitops_action.stages.promote import Ending
 from gitops_action.stages.sync import ApplicationResult
 
 _HEADLINES = {
@@ -34,6 +35,12 @@ _KEPT_TOGETHER = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
 _DIFF_LINES = 200
 _FINDINGS = 50
 _PACKAGES = 100
+_STANDINGS = {
+    Ending.PROMOTED: "**GitOps commit** {commit}",
+    Ending.UNCHANGED: "**GitOps branch** asks for it already, at {commit}",
+    Ending.SUPERSEDED: "**GitOps branch** asks for a newer image, at {commit}: ours is not written",
+    Ending.PLANNED: "**GitOps branch** was left alone at {commit}: a dry run",
+}
 
 
 def summary(outcome: Outcome) -> str:
@@ -50,7 +57,7 @@ def _headline(outcome: Outcome) -> Iterator[str]:
     name = f": {PurePosixPath(image.repository.name).name} {short_tag(image.tag)}" if image else ""
     if isinstance(outcome.failure, CancelledError):
         yield f"## ⏹️ Cancelled{_text(name)}"
-    elif outcome.result is Result.FAILED:
+    elif outcome.failure:
         failed = next((run.name for run in outcome.runs if run.state is State.FAILED), "")
         yield f"## {_HEADLINES[outcome.result]}{f' in {failed}' if failed else ''}{_text(name)}"
     else:
@@ -79,7 +86,9 @@ def _done_and_not(outcome: Outcome) -> Iterator[str]:
     pushed, promoted = outcome.publish, outcome.promote
     yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
     commit = "no commit was made"
-    if promoted:
+    if outcome.reverted:
+        commit = f"{_code(outcome.reverted.revision.short)} has put the old image back"
+    elif promoted:
         commit = f"{_code(promoted.revision.short)} asks for it, and Argo CD may still deploy it"
     yield f"- GitOps branch: {commit}"
     yield f"- Argo CD: {'see below' if outcome.sync else 'not waited for'}"
@@ -146,16 +155,15 @@ def _tests(outcome: Outcome) -> Iterator[str]:
 def _facts(outcome: Outcome) -> Iterator[str]:
     if outcome.image:
         yield f"- **Image** {_code(outcome.image.tagged)}"
-        yield f"- **Digest** {_code(str(outcome.image.digest))}"
+        if outcome.image.digest:
+            yield f"- **Digest** {_code(str(outcome.image.digest))}"
     if outcome.promote:
         page = outcome.plan.commit_page if outcome.plan else ""
         sha = outcome.promote.revision
         commit = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
-        if outcome.promote.changed:
+        if outcome.promote.ending is not Ending.UNCHANGED:
             yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
-            yield f"- **GitOps commit** {commit}"
-        else:
-            yield f"- **GitOps branch** asks for it already, at {commit}"
+        yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit)}"
     if outcome.image or outcome.promote:
         yield ""
 

@@ -11,6 +11,7 @@ from gitops_action.adapters.refusal import explain_refusal
 from gitops_action.errors import RegistryLoginError
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.source import CommitSha, is_commit_sha
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 60.0
 _DOCKER_HUB = "docker.io"
+# https://github.com/opencontainers/image-spec/blob/main/annotations.md
+_REVISION = "org.opencontainers.image.revision"
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _ABSENT = re.compile(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|404 Not Found")
 # A token's address refuses who we are; a manifest's with 403 may only mean that the repository is
@@ -82,6 +85,26 @@ class Registry:
         raise explain_refusal(
             "timed out" if done.timed_out else answer, reference.repository.registry
         )
+
+    def revision(self, reference: ImageReference) -> CommitSha | None:
+        """Read the label `org.opencontainers.image.revision`; None where it cannot be known.
+
+        An index of several platforms is asked for its linux/amd64 image. Raises RunnerError,
+        CancelledError.
+        """
+        done = self._processes.run(
+            ["crane", "config", reference.tagged],
+            env=self._env,
+            cwd=self._private,
+            timeout=_ANSWER_SECONDS,
+        )
+        if done.exit_code != 0:
+            return None
+        try:
+            revision = json.loads(done.stdout)["config"]["Labels"][_REVISION]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return CommitSha(revision) if is_commit_sha(str(revision)) else None
 
     def check_login(self, repository: Repository) -> None:
         """Find a registry that cannot be reached and a wrong password before anything is pushed.

@@ -10,9 +10,12 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from gitops_action.model.image import Repository
+from gitops_action.model.identity import Identity
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
+from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Via, parse_via
 from gitops_action.model.wait import (
     ApplicationName,
     ResourcePattern,
@@ -34,6 +37,7 @@ _BOOLEANS = {
 }
 # These run another program, or change the output that decides.
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
+_NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
 _ALL = 100
 _BUILDERS = ("auto", "docker", "ko")
 _PROOFS = {"when-possible": False, "required": True}
@@ -103,6 +107,7 @@ def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 builder = _one_of({builder: builder for builder in _BUILDERS})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
+on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
 argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
 
@@ -128,8 +133,8 @@ def stages(raw: str) -> frozenset[Stage] | None:
     return frozenset(Stage(word) for word in found)
 
 
-def repository(raw: str) -> Repository | None:
-    return Repository(raw) if raw else None
+def image(raw: str) -> Repository | ImageReference | None:
+    return ImageReference.parse(raw) if raw else None
 
 
 def path(raw: str) -> PurePosixPath:
@@ -178,6 +183,21 @@ def server(raw: str) -> str:
     return url.rstrip("/")
 
 
+def headers(raw: str) -> Mapping[str, Secret]:
+    """Parse one header a line; what they are is never part of an error."""
+    found = {}
+    for line in filter(None, map(str.strip, raw.splitlines())):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not value:
+            raise ValueError("must be lines such as `CF-Access-Client-Id: …`")
+        found[name] = Secret(value)
+    return found
+
+
+def via(raw: str) -> Via:
+    return parse_via(raw)
+
+
 def certificates(raw: str) -> str:
     if raw and "-----BEGIN CERTIFICATE-----" not in raw:
         raise ValueError("must hold PEM certificates (`-----BEGIN CERTIFICATE-----`)")
@@ -188,3 +208,25 @@ def line(raw: str) -> str:
     if "\n" in raw or not raw:
         raise ValueError("must be one line of text")
     return raw
+
+
+def branch(raw: str) -> str:
+    """Parse a branch's name by the rules of `git check-ref-format`; empty stands for none."""
+    if raw and (_NOT_IN_BRANCHES.search(raw) or raw == "@" or raw.endswith((".", "/"))):
+        raise ValueError(f"must be the name of a branch such as `main`, got {raw!r}")
+    return raw
+
+
+def identity(raw: str) -> Identity:
+    match = re.fullmatch(r"([^<>\n]*\w[^<>\n]*?) <([^<>\s]+)>", raw)
+    if not match:
+        raise ValueError(f"must be as `Ada Lovelace <ada@example.com>`, got {raw!r}")
+    return Identity(match[1], match[2])
+
+
+def private_key(raw: str) -> Secret:
+    if raw and "PRIVATE KEY-----" not in raw:
+        raise ValueError(
+            "must be a private SSH key with all its lines, from `-----BEGIN` to `-----`"
+        )
+    return Secret(raw)

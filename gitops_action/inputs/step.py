@@ -10,10 +10,12 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
-from gitops_action.model.image import Repository
+from gitops_action.model.identity import Identity
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Via
 from gitops_action.model.wait import ApplicationName, ResourcePattern, SyncMode, WaitFor
 
 
@@ -22,6 +24,7 @@ class Inputs:
     """The inputs of action.yml, with `_` for `-`; `given` names those that are not the default."""
 
     stages: Annotated[frozenset[Stage] | None, parsers.stages]
+    dry_run: Annotated[bool, parsers.boolean]
     github_token: Annotated[Secret, Secret]
     ca_certificates: Annotated[str, parsers.certificates]
     working_directory: Annotated[PurePosixPath, parsers.path]
@@ -30,7 +33,7 @@ class Inputs:
     modules_token: Annotated[Secret, Secret]
     test_env: Annotated[tuple[str, ...], parsers.variables]
     coverage_minimum: Annotated[float | None, parsers.percent]
-    image: Annotated[Repository | None, parsers.repository]
+    image: Annotated[Repository | ImageReference | None, parsers.image]
     tags: Annotated[tuple[str, ...], parsers.words]
     builder: Annotated[str, parsers.builder]
     context: Annotated[PurePosixPath | None, lambda raw: parsers.path(raw) if raw else None]
@@ -44,9 +47,14 @@ class Inputs:
     rendered_proof: Annotated[bool, parsers.rendered_proof]
     pin: Annotated[Pin, parsers.pin]
     gitops_repository: Annotated[str, parsers.text]
-    gitops_branch: Annotated[str, parsers.text]
+    gitops_branch: Annotated[str, parsers.branch]
     gitops_token: Annotated[Secret, Secret]
+    gitops_ssh_key: Annotated[Secret, parsers.private_key]
+    gitops_known_hosts: Annotated[str, parsers.text]
+    allow_downgrade: Annotated[bool, parsers.boolean]
     commit_message: Annotated[str, parsers.line]
+    commit_author: Annotated[Identity, parsers.identity]
+    signing_key: Annotated[Secret, parsers.private_key]
     argocd_server: Annotated[str, parsers.server]
     argocd_token: Annotated[Secret, Secret]
     argocd_applications: Annotated[tuple[ApplicationName, ...], parsers.applications]
@@ -56,9 +64,17 @@ class Inputs:
     argocd_sync: Annotated[SyncMode, parsers.argocd_sync]
     argocd_unblock: Annotated[bool, parsers.boolean]
     argocd_insecure: Annotated[bool, parsers.boolean]
+    argocd_headers: Annotated[Mapping[str, Secret], parsers.headers]
+    wait_via: Annotated[Via, parsers.via]
     wait_for: Annotated[WaitFor, parsers.wait_for]
     wait_timeout: Annotated[timedelta, parsers.duration]
+    on_failed_rollout: Annotated[bool, parsers.on_failed_rollout]
     given: frozenset[str]
+
+    @property
+    def repository(self) -> Repository | None:
+        """Where the image is, or shall be, kept."""
+        return self.image.repository if isinstance(self.image, ImageReference) else self.image
 
 
 def input_names() -> tuple[str, ...]:
@@ -68,9 +84,14 @@ def input_names() -> tuple[str, ...]:
 
 def secrets(env: Mapping[str, str]) -> tuple[Secret, ...]:
     """Every secret that was sent, to be masked before the first line is printed."""
-    names = (name for name, hint in get_type_hints(Inputs).items() if hint is Secret)
-    sent = (env.get(f"INPUT_{name.replace('_', '-').upper()}", "").strip() for name in names)
-    return tuple(Secret(value) for value in sent if value)
+    hints = get_type_hints(Inputs)
+    sent = {name: env.get(f"INPUT_{name.replace('_', '-').upper()}", "") for name in hints}
+    values = [sent[name].strip() for name, hint in hints.items() if hint is Secret]
+    for name, hint in hints.items():
+        if hint == Mapping[str, Secret]:
+            # Whatever stands where a header's value should, also where it cannot be parsed.
+            values += [line.partition(":")[2].strip() or line for line in sent[name].splitlines()]
+    return tuple(Secret(value) for value in values if value)
 
 
 def load_inputs(env: Mapping[str, str], defaults: Mapping[str, str]) -> Inputs:

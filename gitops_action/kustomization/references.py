@@ -9,7 +9,7 @@ from gitops_action.kustomization.nodes import Node, Scalar, Sequence
 
 _LISTS = ("resources", "components", "bases")
 _REMOTE = re.compile(
-    r"[a-z+]+://|git::|[^/]+@[^/]+:|(?:www\.)?github\.com[/:]|.*[?]ref=", re.IGNORECASE
+    r"[a-z+]+://|git::|[^/@]+@[^/:]+:|(?:www\.)?github\.com[/:]|.*[?]ref=", re.IGNORECASE
 )
 
 

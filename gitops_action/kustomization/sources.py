@@ -23,6 +23,7 @@ from gitops_action.model.source import CommitSha
 
 _LINK = "120000"
 _MOST_LINKS = 40  # as Linux has it
+_LONGEST_PATH = 4096
 
 # Kustomize's fields, in lower case because it compares them so: lists of paths, and structures in
 # which some keys hold paths.
@@ -121,6 +122,7 @@ class _Gathering:
         return [
             (_place(folder, reference), reference, configured)
             for reference, configured in _references(self._files[path])
+            if len(reference) <= _LONGEST_PATH
         ]
 
     def _follow(self, folder: str | None, references: Iterable[_Reference]) -> Iterator[_Read]:
@@ -197,16 +199,24 @@ def _in_list(items: list[Any], *, configured: bool) -> Iterator[tuple[str, bool]
 
 
 def _in_structure(value: object, *, top: bool = False) -> Iterator[str]:
-    """The paths in a structure; at the `top` of a document those of its own keys only."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if str(key).lower() in _PATHS:
-                yield from _paths(inner)
-            elif not top:
-                yield from _in_structure(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _in_structure(item)
+    """The paths in a structure; at the `top` of a document those of its own keys only.
+
+    Each part is looked at once: aliases can name one again and again, or the one they stand in.
+    """
+    waiting, seen = [value], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            for key, inner in part.items():
+                if str(key).lower() in _PATHS:
+                    yield from _paths(inner)
+                elif not top:
+                    waiting.append(inner)
+        elif isinstance(part, list):
+            waiting += part
 
 
 def _paths(value: object) -> Iterator[str]:

@@ -64,27 +64,49 @@ class Digest:
         return self.value
 
 
+# Stands for the digest that only the registry can tell, once the image is there.
+UNKNOWN_DIGEST = Digest(f"sha256:{'0' * 64}")
+
+
 def is_tag(text: str) -> bool:
     return bool(_TAG.fullmatch(text))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """One image: a repository and a tag, and its digest once the registry has told it."""
+    """One image: a repository and a tag, and its digest once the registry has told it.
+
+    The tag may be empty where a digest says which image is meant.
+    """
 
     repository: Repository
     tag: str
     digest: Digest | None = None
 
     def __post_init__(self) -> None:
-        if not is_tag(self.tag):
+        if not is_tag(self.tag) and (self.tag or self.digest is None):
             msg = f"{self.tag!r} is not an image tag: letters, digits, `_`, `.`, `-`, at most 128"
             raise ValueError(msg)
 
+    @classmethod
+    def parse(cls, text: str) -> Repository | ImageReference:
+        """Read `repository`, `repository:tag`, `repository@digest` or `repository:tag@digest`.
+
+        Raises ValueError.
+        """
+        named, _, digest = text.partition("@")
+        name, colon, tag = named.rpartition(":")
+        if not colon or "/" in tag:
+            name, tag = named, ""
+        repository = Repository(name)
+        if name == text:
+            return repository
+        return cls(repository, tag, Digest(digest) if "@" in text else None)
+
     @property
     def tagged(self) -> str:
-        """`repository:tag`, without the digest."""
-        return f"{self.repository}:{self.tag}"
+        """`repository:tag`, without the digest; `repository@digest` where there is no tag."""
+        return f"{self.repository}:{self.tag}" if self.tag else f"{self.repository}@{self.digest}"
 
     def __str__(self) -> str:
-        return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
+        return f"{self.tagged}@{self.digest}" if self.tag and self.digest else self.tagged

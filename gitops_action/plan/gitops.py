@@ -8,26 +8,61 @@ from urllib.parse import urlsplit
 
 from gitops_action.inputs import Inputs, RunContext
 from gitops_action.model.image import ImageReference
-from gitops_action.model.source import Commit
+from gitops_action.model.secret import Secret
 
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
     return inputs.gitops_repository in {"", context.repository}
 
 
+def is_push_to(branch: str, inputs: Inputs, context: RunContext) -> bool:
+    """Whether a push to the GitOps branch has started the run."""
+    return (
+        is_this_repository(inputs, context)
+        and context.event == "push"
+        and (context.ref_type, context.ref_name) == ("branch", branch)
+    )
+
+
 def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[str, str]:
     """The URL of the GitOps repository, and of its commits' pages where they are known."""
     given = inputs.gitops_repository or context.repository
     if re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", given):
-        return f"{context.server_url}/{given}.git", f"{context.server_url}/{given}/commit/"
-    parts = urlsplit(given)
-    if given and (
-        parts.scheme not in {"http", "https", "file"} or parts.username or parts.password
+        page = f"{context.server_url}/{given}/commit/"
+        if inputs.gitops_ssh_key:
+            return f"ssh://git@{urlsplit(context.server_url).hostname}/{given}.git", page
+        return f"{context.server_url}/{given}.git", page
+    # `git@host:path`, as git and GitHub's pages write it.
+    short = re.fullmatch(r"([A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+):(?!//)/?(.+)", given)
+    url = f"ssh://{short[1]}/{short[2]}" if short else given
+    parts = urlsplit(url)
+    if url and (
+        parts.scheme not in {"http", "https", "file", "ssh"}
+        or parts.password
+        or (parts.username and parts.scheme != "ssh")
     ):
         problems.append(
-            "`gitops-repository` must be `owner/name` or a URL (http, https) without credentials"
+            "`gitops-repository` must be `owner/name` or a URL (http, https, ssh) without "
+            "credentials"
         )
-    return given, ""
+    elif (parts.scheme == "ssh") != bool(inputs.gitops_ssh_key):
+        problems.append(
+            "`gitops-ssh-key` is empty, and the SSH address in `gitops-repository` needs it"
+            if parts.scheme == "ssh"
+            else "`gitops-ssh-key` is for an SSH address in `gitops-repository`"
+        )
+    return url, ""
+
+
+def gitops_token(inputs: Inputs, context: RunContext, url: str) -> Secret:
+    """The token for the GitOps repository; the workflow's own goes to its own server only."""
+    own = urlsplit(url).netloc == urlsplit(context.server_url).netloc
+    return inputs.gitops_token or (inputs.github_token if own else Secret())
+
+
+def source_url(context: RunContext) -> str:
+    """The URL of the repository of the run, empty where there is none."""
+    return f"{context.server_url}/{context.repository}.git" if context.repository else ""
 
 
 def gitops_branch(inputs: Inputs, context: RunContext) -> str:
@@ -40,13 +75,10 @@ def gitops_branch(inputs: Inputs, context: RunContext) -> str:
 
 def subject(template: str, image: ImageReference | None) -> str:
     name = PurePosixPath(image.repository.name).name if image else ""
-    return template.replace("{name}", name).replace("{tag}", image.tag if image else "")
+    tag = image.tag or str(image.digest) if image else ""
+    return template.replace("{name}", name).replace("{tag}", tag)
 
 
-def source_trailers(context: RunContext, commit: Commit) -> dict[str, str]:
-    trailers = {
-        "Source-Repository": context.repository,
-        "Source-Commit": commit.sha.value,
-        "Source-Run": context.run_url,
-    }
+def source_trailers(context: RunContext) -> dict[str, str]:
+    trailers = {"Source-Repository": context.repository, "Source-Run": context.run_url}
     return {key: value for key, value in trailers.items() if value}

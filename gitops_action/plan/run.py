@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
-from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
-from gitops_action.model.source import Commit, CommitSha
+from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_url,
+    is_push_to,
     is_this_repository,
     source_trailers,
+    source_url,
     subject,
 )
 from gitops_action.plan.stages import choose_stages, contradictions, is_read_only
@@ -25,7 +28,7 @@ from gitops_action.stages.build import BuildRequest
 from gitops_action.stages.preflight import PreflightRequest
 from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
-from gitops_action.stages.sync import SyncRequest
+from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import resolve_tags
 
@@ -38,10 +41,10 @@ _SETTLE_SECONDS = 10.0
 class Plan:
     """What will happen; the request of a stage that does not run is None.
 
-    `image` is what the kustomizations shall ask for, without its digest, which only the registry
-    knows; `commit_page` is the address that a commit SHA completes, empty where it is not known;
-    `elsewhere` means that the GitOps repository is not the one of the run; `source` is the commit
-    that the image is made from.
+    `image` is what the kustomizations shall ask for, without its digest where only the registry
+    knows it; `commit_page` is the address that a commit SHA completes, empty where it is not known;
+    `elsewhere` means that the GitOps repository is not the one of the run; `may_be_echo` that a
+    promotion of ours may have started it; `revert` that a failed rollout is taken back.
     """
 
     stages: tuple[Stage, ...]
@@ -52,32 +55,38 @@ class Plan:
     publish: PublishRequest | None
     promote: PromoteRequest | None
     sync: SyncRequest | None
+    reported: ReportedRequest | None
+    source_url: str
     gitops_url: str
     commit_page: str
     elsewhere: bool
-    source: CommitSha
+    may_be_echo: bool
+    revert: bool
     notices: tuple[str, ...]
 
 
 def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     """Decide the run; raises EventError, RunnerError, or InputError with every problem."""
     _check_event(context)
-    commit = _checked_out(context)
     problems: list[str] = []
     stages = choose_stages(inputs, context, problems)
-    tags, notices, wrong = resolve_tags(inputs.tags, context, commit.sha)
-    problems += wrong if inputs.image else ()
+    commit = _checked_out(inputs, context, stages)
+    image, tags, notices = _image(inputs, context, problems)
     url, page = gitops_url(inputs, context, problems)
     branch = gitops_branch(inputs, context) if Stage.PROMOTE in stages else ""
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
-    problems += contradictions(inputs)
+    problems += contradictions(inputs, stages)
+    if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
+        problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if problems:
         raise invalid(problems)
-    if context.event_sha and context.event_sha != commit.sha.value and not is_read_only(context):
+    if commit and _is_another(commit, context):
         notices = (*notices, f"The checked-out commit {commit.sha.short} is not the event's.")
-    image = ImageReference(inputs.image, tags[0]) if inputs.image else None
+    writes = not inputs.dry_run
     module = inputs.working_directory
+    reported = _reported(inputs, branch) if Stage.SYNC in stages else None
+    asks_argocd = Stage.SYNC in stages and not reported
     build_context = module if inputs.context is None else inputs.context
     return Plan(
         stages=stages,
@@ -104,10 +113,10 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             labels=_labels(context, commit, image),
             created=commit.time,
         )
-        if Stage.BUILD in stages
+        if Stage.BUILD in stages and commit
         else None,
         preflight=PreflightRequest(
-            registry=inputs.image if Stage.PUBLISH in stages else None,
+            registry=inputs.repository if Stage.PUBLISH in stages else None,
             image=image if Stage.PROMOTE in stages else None,
             gitops_url=url,
             branch=branch,
@@ -115,12 +124,14 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             proof_required=inputs.rendered_proof,
-            applications=inputs.argocd_applications if Stage.SYNC in stages else (),
+            applications=inputs.argocd_applications if asks_argocd else (),
+            selector=inputs.argocd_selector if asks_argocd else "",
+            project=inputs.argocd_project,
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
         publish=PublishRequest(repository=image.repository, tags=tags)
-        if Stage.PUBLISH in stages and image
+        if Stage.PUBLISH in stages and image and writes
         else None,
         promote=PromoteRequest(
             branch=branch,
@@ -128,10 +139,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             entry=inputs.kustomize_name,
             pin=inputs.pin,
             subject=subject(inputs.commit_message, image),
-            trailers=source_trailers(context, commit),
-            author=GITHUB_ACTIONS,
+            trailers=source_trailers(context),
+            author=inputs.commit_author,
             deadline_seconds=_PUSH_SECONDS,
             proof_required=inputs.rendered_proof,
+            source=commit.sha if commit and image is not inputs.image else None,
+            allow_downgrade=inputs.allow_downgrade,
+            dry_run=inputs.dry_run,
         )
         if Stage.PROMOTE in stages and image
         else None,
@@ -149,13 +163,25 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             unblock=inputs.argocd_unblock,
             run=context.run_url,
         )
-        if Stage.SYNC in stages
+        if asks_argocd and writes
         else None,
+        reported=reported if writes else None,
+        source_url=source_url(context),
         gitops_url=url,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
-        source=commit.sha,
+        may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),
+        revert=inputs.on_failed_rollout,
         notices=notices,
+    )
+
+
+def _reported(inputs: Inputs, branch: str) -> ReportedRequest | None:
+    """The wait for a report on GitHub; None where Argo CD is asked."""
+    if inputs.wait_via.reporter is Reporter.ARGOCD:
+        return None
+    return ReportedRequest(
+        via=inputs.wait_via, branch=branch, timeout_seconds=inputs.wait_timeout.total_seconds()
     )
 
 
@@ -163,7 +189,7 @@ def registry_credentials(inputs: Inputs, context: RunContext) -> tuple[str, Secr
     """The user and password for the image's registry; None for an anonymous one."""
     if inputs.registry_password:
         return inputs.registry_username, inputs.registry_password
-    if inputs.image and inputs.image.registry == _GITHUB_REGISTRY and inputs.github_token:
+    if inputs.repository and inputs.repository.registry == _GITHUB_REGISTRY and inputs.github_token:
         return context.actor, inputs.github_token
     return None
 
@@ -176,13 +202,33 @@ def _check_event(context: RunContext) -> None:
         )
 
 
-def _checked_out(context: RunContext) -> Commit:
-    if context.commit is None:
+def _checked_out(inputs: Inputs, context: RunContext, stages: Collection[Stage]) -> Commit | None:
+    """The workspace's commit; an image that exists can be promoted without one."""
+    named = isinstance(inputs.image, ImageReference)
+    if context.commit is None and not (named and {Stage.VERIFY, Stage.BUILD}.isdisjoint(stages)):
         raise RunnerError(
             "The workspace holds no git repository, so there is nothing to test or build.",
             hint="Put `uses: actions/checkout` before this step.",
         )
     return context.commit
+
+
+def _is_another(commit: Commit, context: RunContext) -> bool:
+    return context.event_sha not in {"", commit.sha.value} and not is_read_only(context)
+
+
+def _image(
+    inputs: Inputs, context: RunContext, problems: list[str]
+) -> tuple[ImageReference | None, tuple[str, ...], tuple[str, ...]]:
+    """The image to promote, the tags to push it with, and what to say of them."""
+    if isinstance(inputs.image, ImageReference) or context.commit is None:
+        return inputs.image if isinstance(inputs.image, ImageReference) else None, (), ()
+    tags, notices, wrong = resolve_tags(inputs.tags, context, context.commit.sha)
+    if inputs.image is None:
+        return None, tags, notices
+    problems += wrong
+    # With a problem there is no plan, and no tag may be left.
+    return ImageReference(inputs.image, tags[0]) if tags else None, tags, notices
 
 
 def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gitops_action.inputs import Inputs, RunContext
+from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
+from gitops_action.model.via import Reporter
 from gitops_action.model.wait import WaitFor
 
 _READ_ONLY_EVENTS = {"pull_request", "merge_group"}
@@ -17,11 +21,13 @@ _USERS = {
     Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
-        *("gitops-repository", "gitops-branch", "gitops-token"),
+        *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
+        *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
     ),
     Stage.SYNC: (
         *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
-        *("argocd-unblock", "argocd-insecure", "wait-timeout"),
+        *("argocd-unblock", "argocd-insecure", "argocd-headers", "wait-via", "wait-timeout"),
+        "on-failed-rollout",
     ),
 }
 _ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
@@ -61,19 +67,22 @@ def _implied(inputs: Inputs) -> frozenset[Stage]:
         stages |= {Stage.BUILD, Stage.PUBLISH}
     if inputs.kustomizations:
         stages.add(Stage.PROMOTE)
-    if inputs.given & {*_ARGOCD, *_WHICH}:
+    if inputs.given & {*_ARGOCD, *_WHICH, "wait-via"}:
         stages.add(Stage.SYNC)
     return frozenset(stages)
 
 
 def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str]:
+    asks_argocd = inputs.wait_via.reporter is Reporter.ARGOCD
+    needs = () if stage is Stage.SYNC and not asks_argocd else _NEEDS.get(stage, ())
     problems = [
         f"`{name}` is empty, and the stage `{stage}` needs it"
         + (" (is the secret set for this repository?)" if name.endswith("token") else "")
-        for name in _NEEDS.get(stage, ())
+        for name in needs
         if not getattr(inputs, name.replace("-", "_"))
     ]
-    if stage is Stage.SYNC and not (inputs.argocd_applications or inputs.argocd_selector):
+    named = inputs.argocd_applications or inputs.argocd_selector
+    if stage is Stage.SYNC and asks_argocd and not named:
         problems.append(f"`{_WHICH[0]}` is empty, and the stage `{stage}` needs it")
     before = _AFTER.get(stage)
     if before and before not in wanted:
@@ -81,17 +90,39 @@ def _missing(stage: Stage, inputs: Inputs, wanted: frozenset[Stage]) -> list[str
     return problems
 
 
-def contradictions(inputs: Inputs) -> list[str]:
-    problems = [
+def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    """Say which inputs cannot hold together."""
+    problems = _about_image(inputs, stages)
+    problems += [
         f"`{name}` is for `builder: {builder}`, and `builder` is `{inputs.builder}`"
         for builder, names in _ONLY_FOR.items()
         for name in names
         if name in inputs.given and inputs.builder not in {"auto", builder}
     ]
+    if inputs.wait_via.reporter is not Reporter.ARGOCD:
+        problems += [
+            f"`{name}` is for `wait-via: argocd`, and `wait-via` is `{inputs.wait_via}`"
+            for name in sorted(inputs.given)
+            if name.startswith("argocd-")
+        ]
+    if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
+        problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
     return problems
+
+
+def _about_image(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
+    image = inputs.image
+    if not isinstance(image, ImageReference):
+        return []
+    if {Stage.BUILD, Stage.PUBLISH} & set(stages):
+        told = f"`image` is {image}, and another one is built: write `{image.repository}`"
+        return [f"{told}, or `stages: promote sync` to promote the one that exists"]
+    if Stage.PROMOTE in stages and inputs.pin.has_tag and not image.tag:
+        return ["`image` has a digest and no tag: add the tag, or set `pin: digest`"]
+    return []
 
 
 def is_read_only(context: RunContext) -> bool:

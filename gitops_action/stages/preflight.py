@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
 from gitops_action.kustomization import (
@@ -17,16 +19,16 @@ from gitops_action.kustomization import (
     plan_edits,
     prove_rendered,
 )
-from gitops_action.model.argocd import Application, same_repository
-from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.argocd import Application, Source, same_repository
+from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference, Repository
 from gitops_action.model.log import Log
 from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import ApplicationName
 
+_T = TypeVar("_T")
 PREFLIGHT = "preflight"
 _ANSWER_SECONDS = 15.0
-_SOME_DIGEST = Digest(f"sha256:{'0' * 64}")
 # Argo CD restarts, and load balancers blink: a few seconds are cheaper than a red run.
 _PAUSES_SECONDS = (1.0, 2.0)
 
@@ -48,6 +50,8 @@ class PreflightRequest:
     pin: Pin
     proof_required: bool
     applications: tuple[ApplicationName, ...]
+    selector: str = ""
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,11 @@ class GitOps(Snapshot, Protocol):
 
 class ArgoCD(Protocol):
     def application(
-        self, name: str, namespace: str, *, refresh: bool, timeout: float
+        self, name: str, namespace: str, *, project: str, timeout: float
     ) -> Application: ...
+
+    def select(self, selector: str, *, project: str) -> tuple[ApplicationName, ...]:
+        """Every Application whose labels fit."""
 
 
 class Clock(Protocol):
@@ -98,7 +105,8 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
         log.say(f"{request.registry.registry} accepts the login.")
         checks += 1
     # Before the clone: a wrong token of Argo CD is the quickest answer of all.
-    applications = [_ask(name, argocd, clock) for name in request.applications]
+    names = _names(request, argocd, clock)
+    applications = [_patient(partial(_ask, name, request.project, argocd), clock) for name in names]
     if request.image:
         head = gitops.head(request.branch)
         edits = _edits(request, request.image, head, gitops)
@@ -114,29 +122,42 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
         log.say(f"{request.branch} may be pushed to, as far as its rules can be asked beforehand.")
         checks += len(edits) + 1
         promoted = {edit.path for edit in edits}
-        for name, application in zip(request.applications, applications, strict=True):
-            _check_follows(application, name, request, gitops)
-            folder = PurePosixPath(application.source.path)
-            used = set(kustomizations_below(gitops, head, folder))
-            if not promoted & used:
-                raise _unused(name, folder, promoted)
-            log.say(f"{name} follows {request.branch} at {folder}.")
+        for name, application in zip(names, applications, strict=True):
+            folders = _followed(application, name, request, gitops)
+            using = [
+                one for one in folders if promoted & set(kustomizations_below(gitops, head, one))
+            ]
+            if not using:
+                raise _unused(name, folders[0], promoted)
+            log.say(f"{name} follows {request.branch} at {using[0]}.")
             checks += 1
     return PreflightResult(checks)
 
 
-def _ask(name: ApplicationName, argocd: ArgoCD, clock: Clock) -> Application:
-    pauses = iter(_PAUSES_SECONDS)
-    while True:
+def _names(request: PreflightRequest, argocd: ArgoCD, clock: Clock) -> tuple[ApplicationName, ...]:
+    if not request.selector:
+        return request.applications
+    select = partial(argocd.select, request.selector, project=request.project)
+    found = _patient(select, clock)
+    if not found:
+        raise ApplicationError(
+            f"The token sees no Application with the labels {request.selector}.",
+            hint="Look at `argocd app list --selector`, and at the rights of the account.",
+        )
+    return tuple(dict.fromkeys((*request.applications, *found)))
+
+
+def _ask(name: ApplicationName, project: str, argocd: ArgoCD) -> Application:
+    return argocd.application(name.name, name.namespace, project=project, timeout=_ANSWER_SECONDS)
+
+
+def _patient(ask: Callable[[], _T], clock: Clock) -> _T:
+    for pause in _PAUSES_SECONDS:
         try:
-            return argocd.application(
-                name.name, name.namespace, refresh=False, timeout=_ANSWER_SECONDS
-            )
+            return ask()
         except ArgoCDUnavailableError:
-            pause = next(pauses, None)
-            if pause is None:
-                raise
             clock.sleep(pause)
+    return ask()
 
 
 def _edits(
@@ -144,7 +165,7 @@ def _edits(
 ) -> tuple[FileEdit, ...]:
     if request.pin.has_digest:
         # The registry tells the digest after the push; any other shows the same edit.
-        image = replace(image, digest=_SOME_DIGEST)
+        image = replace(image, digest=image.digest or UNKNOWN_DIGEST)
     return plan_edits(
         request.kustomizations,
         requests=[ImageRequest(image, request.entry, request.pin)],
@@ -153,33 +174,42 @@ def _edits(
     )
 
 
-def _check_follows(
+def _followed(
     application: Application, name: ApplicationName, request: PreflightRequest, gitops: GitOps
-) -> None:
-    if application.several_sources or application.hydrated:
-        kind = "a source hydrator" if application.hydrated else "several sources"
+) -> list[PurePosixPath]:
+    """The folders of the sources that will see the promotion."""
+    if application.hydrated:
         raise ApplicationError(
-            f"The Application {name} has {kind}, which this version cannot wait for.",
-            hint="Promote without the wait (`wait-for: nothing`), or give it a single source.",
+            f"The Application {name} has a source hydrator, which this version cannot wait for.",
+            hint="Promote without the wait (`wait-for: nothing`), or give it a plain source.",
         )
-    source = application.source
-    if not same_repository(source.repo_url, request.gitops_url):
+    sources = application.spec.sources or (Source(),)
+    ours = [one for one in sources if same_repository(one.repo_url, request.gitops_url)]
+    if not ours:
+        listed = ", ".join(one.repo_url for one in sources if one.repo_url)
         raise ApplicationError(
-            f"The Application {name} follows {source.repo_url or 'no git repository'}, and not "
+            f"The Application {name} follows {listed or 'no git repository'}, and not "
             f"{request.gitops_url}: it would never see the promotion.",
             hint="Name the Application of this repository in `argocd-applications`, or its "
             "repository in `gitops-repository`.",
         )
-    followed = source.target_revision.removeprefix("refs/heads/")
-    if followed in {"", "HEAD"}:
-        followed = gitops.default_branch()
-    if followed != request.branch:
+    default = gitops.default_branch() if any(_branch(one) == "" for one in ours) else ""
+    there = [one for one in ours if (_branch(one) or default) == request.branch]
+    if not there:
+        followed = _branch(ours[0]) or default
         raise ApplicationError(
             f"The Application {name} follows {followed}, and the promotion goes to "
             f"{request.branch}: it would never see it.",
             hint=f"Set `gitops-branch: {followed}`, or the Application's `targetRevision` to "
             f"{request.branch}.",
         )
+    return [PurePosixPath(one.path) for one in there]
+
+
+def _branch(source: Source) -> str:
+    """The branch by its name; `""` for the default one."""
+    named = source.target_revision.removeprefix("refs/heads/")
+    return "" if named == "HEAD" else named
 
 
 def _unused(

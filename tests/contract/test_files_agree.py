@@ -11,10 +11,11 @@ from gitops_action.errors import ActionError
 from gitops_action.inputs import input_names
 from gitops_action.outcome import Outcome, Result
 from gitops_action.report import outputs
-from tests.contract import tables
+from tests.contract import reasons, tables
 from tests.fakes.runs import ROOT, action
 
 README = (ROOT / "README.md").read_text()
+REFERENCE = tables.REFERENCE.read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KINDS = [
@@ -49,8 +50,7 @@ def test_the_tables_of_the_reference_are_made_from_action_yml() -> None:
     """
     The reference never lags behind: `make docs` writes its tables.
     """
-    reference = tables.REFERENCE.read_text()
-    assert tables.render(reference) == reference
+    assert tables.render(REFERENCE) == REFERENCE
 
 
 def test_the_readme_is_short() -> None:
@@ -137,3 +137,14 @@ def test_dependencies_are_pinned_by_hash_and_name_no_index(name: str) -> None:
 
     assert all(line.startswith(("    --hash=", "#")) or "==" in line for line in lines if line)
     assert not any("://" in line for line in lines)
+
+
+@pytest.mark.parametrize("reason", reasons.reasons())
+def test_every_reason_of_the_wait_is_explained(reason: str) -> None:
+    """
+    Whatever the wait says can be found, with what it means and what to do.
+    """
+    _, _, words = reason.partition(": ")
+    table = (ROOT / "docs/reasons.md").read_text().replace("`", "")
+
+    assert words.replace("`", "") in table

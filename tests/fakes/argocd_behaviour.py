@@ -12,7 +12,7 @@ class Behaviour:
     `sync_error` meets operations at the revisions in `broken`, or at all of them where that is
     empty; so does `comparison_error` of the revisions in `unrendered`. `late_seconds` is how long
     health still looks as before an apply, `lag_seconds` how old is what the controller sees of the
-    cluster.
+    cluster. `degraded` meets images that have `sick` in their name.
     """
 
     reconcile_seconds: float = 0.2
@@ -30,3 +30,4 @@ class Behaviour:
     sync_error: str = ""
     broken: frozenset[str] = frozenset()
     degraded: str = ""
+    sick: str = ""

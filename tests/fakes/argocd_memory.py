@@ -96,12 +96,17 @@ class MemoryApplication:
             event()
         self.now = max(self.now, now)
 
+    def schedule(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen after a while."""
+        self._at(seconds, act)
+
     @property
     def real_health(self) -> str:
         """The truth, of which documents tell later."""
         if self.behaviour.never_healthy or self.now < self._rolled_out_at:
             return "Progressing"
-        return "Degraded" if self.behaviour.degraded else "Healthy"
+        sick = any(self.behaviour.sick in image for image in self.live)
+        return "Degraded" if self.behaviour.degraded and sick else "Healthy"
 
     def document(self) -> Document:
         """What the API shows now."""

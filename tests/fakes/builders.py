@@ -12,6 +12,7 @@ from gitops_action.model.image import Digest, ImageReference, Repository
 if TYPE_CHECKING:
     from gitops_action.errors import ActionError
     from gitops_action.model.log import Log
+    from gitops_action.model.source import CommitSha
 
 
 def digest_of(letter: str) -> Digest:
@@ -26,10 +27,18 @@ class FakeRegistry:
     tags: dict[str, Digest] = field(default_factory=dict)
     moves: dict[str, Digest | None] = field(default_factory=dict)
     refusal: ActionError | None = None
+    labels: dict[Digest, CommitSha] = field(default_factory=dict)
 
     def digest(self, reference: ImageReference) -> Digest | None:
-        """Tell what the tag names after all moves."""
+        """Tell what the tag names after all moves, or whether the digest is there."""
+        if not reference.tag:
+            return reference.digest if reference.digest in self.tags.values() else None
         return self.moves.get(reference.tagged, self.tags.get(reference.tagged))
+
+    def revision(self, reference: ImageReference) -> CommitSha | None:
+        """Read the label of what the reference names."""
+        digest = self.digest(reference)
+        return self.labels.get(digest) if digest else None
 
     def check_login(self, repository: Repository) -> None:
         """Refuse if told to."""

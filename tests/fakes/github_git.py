@@ -59,6 +59,7 @@ class Git:
             "message": message.strip("\n"),
             "tree": {"__typename": "Tree", "oid": tree},
             "parents": lambda _, **__: {"nodes": nodes},
+            "history": lambda _, first, after=None: self._history(sha, first, int(after or 0)),
         }
 
     def blob(self, sha: str) -> bytes:
@@ -120,6 +121,12 @@ class Git:
             self.run("update-ref", "-d", ref, before)
         else:
             self.run("update-ref", ref, after, before)
+
+    def _history(self, sha: str, first: int, skip: int) -> dict[str, Any]:
+        listed = self.run("log", f"--skip={skip}", f"--max-count={first + 1}", "--format=%H", sha)
+        shas = listed.split()
+        page = {"hasNextPage": len(shas) > first, "endCursor": str(skip + first)}
+        return {"nodes": [self.commit(one) for one in shas[:first]], "pageInfo": page}
 
     def _entries(self, sha: str) -> list[dict[str, Any]]:
         lines = self.run("ls-tree", "-z", sha).split("\0")

@@ -109,7 +109,7 @@ class Rest:
         listed = self._git.run("log", f"--max-count={count}", "--format=%H", start, *paths)
         return [_of("commit", sha=sha) for sha in listed.split()]
 
-    def _compare(self, basehead: str, asked: dict[str, str]) -> object:  # noqa: ARG002
+    def _compare(self, basehead: str, asked: dict[str, str]) -> object:
         base, _, head = basehead.partition("...")
         base, head = self._require_commit(base), self._require_commit(head)
         ahead = int(self._git.run("rev-list", "--count", f"{base}..{head}"))
@@ -121,7 +121,19 @@ class Rest:
             (True, True): "diverged",
         }
         state = states[ahead > 0, behind > 0]
-        return _of("commit-comparison", status=state, ahead_by=ahead, behind_by=behind)
+        files = [] if asked.get("page", "1") != "1" else self._files(base, head)
+        return _of("commit-comparison", status=state, ahead_by=ahead, behind_by=behind, files=files)
+
+    def _files(self, base: str, head: str) -> list[object]:
+        """At most 300, as GitHub tells them."""
+        lines = self._git.run("diff", "--name-status", "-M", f"{base}...{head}").splitlines()
+        found: list[object] = []
+        for line in lines[:300]:
+            status, *names = line.split("\t")
+            word = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}[status[0]]
+            before = {"previous_filename": names[0]} if word == "renamed" else {}
+            found.append(_of("diff-entry", filename=names[-1], status=word, **before))
+        return found
 
     def _deployments(self, asked: dict[str, str]) -> object:
         found = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from gitops_action.kustomization import FILE_NAMES
-from gitops_action.kustomization.document import parse
+from gitops_action.kustomization.document import Entry, parse
 from gitops_action.kustomization.links import follow
 from gitops_action.model.rendering import Rendering, Sources
 from gitops_action.model.source import CommitSha
@@ -51,9 +51,15 @@ class FakeKustomize:
         )
         file = follow(_Links(sources), CommitSha("0" * 40), named)
         containers = [
-            f"      - image: {entry.text('newName') or entry.text('name')}"
-            f":{entry.text('newTag') or 'latest'}\n"
+            f"      - image: {_reference(entry)}\n"
             for entry in parse(sources.files[file].decode()).entries
             if entry.text("name") not in self.unused
         ]
         return Rendering(text=_DEPLOYMENT + "".join([*containers, "      - image: redis:7\n"]))
+
+
+def _reference(entry: Entry) -> str:
+    tag, digest = entry.text("newTag"), entry.text("digest")
+    name = entry.text("newName") or entry.text("name")
+    parts = (f":{tag}" if tag else "", f"@{digest}" if digest else "")
+    return name + ("".join(parts) or ":latest")

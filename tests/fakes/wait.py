@@ -34,6 +34,7 @@ class Wait:
         )
         self.promoted = Promoted(commit=CommitSha(OURS))
         self.ancestry = LinearAncestry([OLDER, OURS, NEWER])
+        self.sources: LinearAncestry | None = None
 
     def run(self) -> SyncResult:
         return sync(
@@ -43,6 +44,7 @@ class Wait:
             ancestry=self.ancestry,
             clock=self.clock,
             log=self.log,
+            sources=self.sources,
         )
 
     @property

@@ -42,6 +42,7 @@ class LineLog:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.annotations: list[str] = []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -50,6 +51,7 @@ class LineLog:
         self.lines.append(text)
 
     def annotate(self, annotation: Annotation) -> None:
+        self.annotations.append(annotation.message)
         self.lines.append(annotation.message)
 
     @contextmanager
@@ -87,13 +89,15 @@ class LinearAncestry:
 class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 
-    `lost` is how many requests for a sync arrive and get no answer.
+    `lost` is how many requests for a sync arrive and get no answer; with `stopped` the controller
+    does nothing any more.
     """
 
     def __init__(self, clock: FakeClock, applications: Mapping[str, MemoryApplication]) -> None:
         self._clock = clock
         self._applications = applications
         self.documents = self.refreshes = self.lost = 0
+        self.stopped = False
         self.before_terminate: Callable[[], None] = _nothing
 
     def application(  # noqa: PLR0913  as the adapter's
@@ -117,7 +121,7 @@ class MemoryArgoCD(MemoryPods):
             if self._clock.now >= ends:
                 raise ArgoCDUnavailableError("no answer in time", hint="")
             self._clock.sleep(_STEP)
-            application.advance(self._clock.now)
+            self._find(name, namespace, project)
         return parse_application(application.document())
 
     def select(self, selector: str = "", *, project: str = "") -> tuple[ApplicationName, ...]:
@@ -153,7 +157,8 @@ class MemoryArgoCD(MemoryPods):
         application = self._applications[name]
         assert namespace in {"", application.namespace}
         assert project in {"", application.project}
-        application.advance(self._clock.now)
+        if not self.stopped:
+            application.advance(self._clock.now)
         return application
 
 
@@ -175,6 +180,7 @@ class ScriptedArgoCD(MemoryPods):
         self.synced: list[tuple[float, str]] = []
         self.sync_answers: list[bool | ActionError] = []
         self.terminated: list[float] = []
+        self.selected: list[tuple[ApplicationName, ...] | ActionError] = []
 
     def application(  # noqa: PLR0913  as the adapter's
         self,
@@ -199,7 +205,10 @@ class ScriptedArgoCD(MemoryPods):
 
     def select(self, selector: str = "", *, project: str = "") -> tuple[ApplicationName, ...]:
         assert selector or project
-        return (ApplicationName("shop"),)
+        answer = self.selected.pop(0) if self.selected else (ApplicationName("shop"),)
+        if isinstance(answer, ActionError):
+            raise answer
+        return answer
 
     def sync(self, name: str, namespace: str = "", *, project: str = "", nonce: str) -> bool:
         assert name or namespace or project

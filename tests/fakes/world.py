@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -13,7 +14,9 @@ from tests.fakes.argocd_memory import MemoryApplication
 from tests.fakes.builders import FakeBuilder, FakeRegistry
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.go import FakeGo, MemoryLog
+from tests.fakes.guard import FakeSourceHistory
 from tests.fakes.kustomize import FakeKustomize
+from tests.fakes.reports import MemoryReports
 from tests.fakes.waiting import FakeClock, MemoryArgoCD
 
 OVERLAY = "overlays/dev/kustomization.yaml"
@@ -55,6 +58,7 @@ class FakeGitOps(FakeGitOpsRepository):
     """Also says what the preflight and the wait ask."""
 
     refusal: ActionError | None = None
+    changed: dict[CommitSha, set[str]] = field(default_factory=dict)
 
     def default_branch(self) -> str:
         return self.branch
@@ -63,6 +67,23 @@ class FakeGitOps(FakeGitOpsRepository):
         assert branch == self.branch
         if self.refusal:
             raise self.refusal
+
+    def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
+        found = []
+        commit: CommitSha | None = head
+        while commit is not None:
+            message = self.commits[commit].message
+            if text in message:
+                lines = [line.split(": ", 1) for line in message.splitlines() if ": " in line]
+                found.append(dict(lines))
+            commit = self.commits[commit].parent
+        return tuple(found)
+
+    def changed_paths(self, base: CommitSha, _head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """Tell what changed since `base`, as the test says."""
+        if base not in self.changed:
+            return None
+        return frozenset(PurePosixPath(path) for path in self.changed[base])
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         commit: CommitSha | None = revision
@@ -89,6 +110,7 @@ class World:
             }
         )
     )
+    source: FakeSourceHistory = field(default_factory=FakeSourceHistory)
     kustomize: FakeKustomize = field(default_factory=FakeKustomize)
     cancellation: FakeCancellation = field(default_factory=FakeCancellation)
     log: MemoryLog = field(default_factory=MemoryLog)
@@ -96,6 +118,7 @@ class World:
     def __post_init__(self) -> None:
         self.docker = FakeBuilder("docker", ("Dockerfile",), registry=self.registry)
         self.ko = FakeBuilder("ko", ("./cmd/shop",), registry=self.registry)
+        self.reports = MemoryReports(self.cancellation, [])
         self.application = MemoryApplication(
             name="shop",
             repo_url="https://github.com/acme/shop.git",
@@ -116,8 +139,11 @@ class World:
             ko=self.ko,
             registry=self.registry,
             gitops=self.gitops,
+            commits=self.gitops,
+            source=self.source,
             kustomize=self.kustomize,
             argocd=MemoryArgoCD(self.cancellation, {"shop": self.application}),
+            reports=self.reports,
             cancellation=self.cancellation,
             chance=lambda: 0.5,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitops_action.errors import ActionError, GitOpsError
 from gitops_action.model.source import CommitSha
 from tests.systems.promoter import FILE, PATH
 
@@ -73,6 +74,41 @@ def test_fetches_commits_and_no_trees(place: Place) -> None:
         text=True,
     ).stdout.split()
     assert kinds == ["commit", "commit"]
+    assert len(place.server.requests) == asked
+
+
+def test_reads_a_file_of_a_descendant(place: Place) -> None:
+    """
+    The wait looks whether a later commit still asks for our image: it need not be a branch's head.
+    """
+    between = CommitSha(place.server.commit(NAME, {"a/b/kustomization.yaml": "images: []\n"}))
+    place.server.commit(NAME, {"a/b/kustomization.yaml": "images: [{}]\n"})
+    clone, unreachable = place.clone(), place.clone(url=UNREACHABLE)
+    file = PurePosixPath("a/b/kustomization.yaml")
+
+    content = clone.file(between, file)
+    missing = [clone.file(between, PurePosixPath(path)) for path in ("a/c.yaml", "a/b", "x/y/z")]
+
+    assert content == b"images: []\n"
+    assert missing == [None, None, None]
+    with pytest.raises(GitOpsError):
+        clone.file(CommitSha("0" * 40), file)
+    with pytest.raises(ActionError):
+        unreachable.file(between, file)
+
+
+def test_reads_what_it_has_just_promoted_without_asking(place: Place) -> None:
+    """
+    The wait begins at once.
+    """
+    clone = place.clone()
+    ours = run(clone).revision
+    asked = len(place.server.requests)
+
+    content = clone.file(ours, PATH)
+
+    assert content is not None
+    assert content.decode().rstrip() == place.server.git(NAME, "show", f"main:{FILE}")
     assert len(place.server.requests) == asked
 
 

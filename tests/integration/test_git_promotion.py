@@ -30,7 +30,7 @@ def test_a_promotion_is_one_commit_with_one_changed_line(place: Place) -> None:
         f"{GITHUB_ACTIONS}, github-actions[bot]"
     )
     assert git(NAME, "log", "-1", "--format=%(trailers)", "main").splitlines() == [
-        f"Source-Commit: {'a' * 40}",
+        "Source-Repository: acme/shop",
         "Image: ghcr.io/acme/shop:v2",
     ]
 

@@ -26,6 +26,7 @@ from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
 from tests.fakes.github_state import REVIEW_NEEDED, RULESET, Scripted, Token
+from tests.fakes.guard import knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 from tests.systems.github import NAME, GitHubPlace, failure, github_place
 
@@ -73,6 +74,7 @@ def edit(parent: CommitSha, text: str = "edited\n", path: str = FILE) -> Change:
 
 
 def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> PromoteResult:
+    image = ImageReference(Repository(f"ghcr.io/acme/{name}"), "2")
     return promote(
         PromoteRequest(
             branch="main",
@@ -83,8 +85,9 @@ def run(repository: GitHubRepository, name: str = "shop", path: str = "") -> Pro
             trailers={"Source-Run": "1"},
             deadline_seconds=60.0,
         ),
-        ImageReference(Repository(f"ghcr.io/acme/{name}"), "2"),
+        image,
         repository=repository,
+        guard=knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
         log=HeldLog(),
@@ -480,3 +483,86 @@ def test_a_branch_that_was_deleted_meanwhile_is_told(
 
     assert "deleted meanwhile" in error.message
     assert place.git.head(NAME) == ""
+
+
+def test_reads_files_of_any_commit(place: GitHubPlace, repository: GitHubRepository) -> None:
+    """
+    An older commit's file is read, and a commit that is gone is told from a file that is not there.
+    """
+    old = place.head()
+    place.commit({FILE: "new\n"})
+
+    assert repository.file(old, PATH) == TEXT.encode()
+    assert repository.file(old, PurePosixPath("nothing/here")) is None
+    error = failure(lambda: repository.file(CommitSha("a" * 40), PATH))
+    assert "does not have the commit" in error.message
+
+
+def test_answers_what_the_guard_asks(place: GitHubPlace, repository: GitHubRepository) -> None:
+    """
+    Ancestry, trailers and changed files come from the same repository as the commit.
+    """
+    before = place.head()
+
+    revision = run(repository).revision
+
+    assert repository.contains(before, revision) is True
+    assert repository.changed_paths(before, revision) == frozenset({PATH})
+    assert [one["Source-Run"] for one in repository.trailers(revision, "Image: ghcr.io/acme")] == [
+        "1"
+    ]
+
+
+def test_a_token_that_ends_in_the_middle_is_told(
+    place: GitHubPlace, repository: GitHubRepository
+) -> None:
+    """
+    A token that expires between two attempts ends the promotion with what to do about it.
+    """
+
+    def race() -> None:
+        place.commit({"README.md": "# Theirs\n"})
+        place.github.tokens.clear()
+
+    place.about.races.append(race)
+
+    error = failure(lambda: run(repository))
+
+    assert isinstance(error, GitOpsAccessError)
+    assert "Bad credentials" in error.message
+
+
+def test_a_branch_that_was_set_back_is_promoted_where_it_is_now(
+    place: GitHubPlace, repository: GitHubRepository
+) -> None:
+    """
+    A force push in between is a lost race: what was taken back does not come to life again.
+    """
+    kept = place.head()
+    place.commit({"taken-back": "x"})
+    place.about.races.append(
+        lambda: place.git.git(NAME, "update-ref", "refs/heads/main", str(kept))
+    )
+
+    result = run(repository)
+
+    assert place.git.git(NAME, "log", "--format=%H", "main").split() == [
+        str(result.revision),
+        str(kept),
+    ]
+
+
+def test_a_message_is_text_and_nothing_else(
+    place: GitHubPlace, repository: GitHubRepository
+) -> None:
+    """
+    Line breaks, quotes and workflow commands in a message arrive as they are.
+    """
+    message = 'Say "hi"\n\n::error::no %0A ${{ x }}\n\nA: b\n'
+    asked = Change(
+        parent=place.head(), files={PATH: b"x\n"}, message=message, author=GITHUB_ACTIONS
+    )
+
+    repository.land(asked, "main")
+
+    assert place.git.git(NAME, "log", "-1", "--format=%B") == message.rstrip("\n")

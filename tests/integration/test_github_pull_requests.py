@@ -155,6 +155,17 @@ def test_a_rule_for_the_branch_is_quoted(place: GitHubPlace) -> None:
     assert place.git.git(NAME, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
 
+def test_a_proposal_keeps_the_modes_of_files(place: GitHubPlace) -> None:
+    """
+    An executable file stays executable.
+    """
+    place.git.commit(NAME, {FILE: "one\n"}, modes={FILE: "100755"})
+
+    replace(place)
+
+    assert place.git.git(NAME, "ls-tree", BRANCH, FILE).startswith("100755")
+
+
 def test_labels_are_added_and_never_removed(place: GitHubPlace, pulls: PullRequests) -> None:
     """
     The labels of the input come to those that people gave.

@@ -14,6 +14,20 @@ from tests.systems.github import NAME, GitHubPlace, github_place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+RENAMES = b"""commit refs/heads/main
+committer x <x@example.com> now
+data 1
+x
+from refs/heads/main^0
+R old new
+D gone
+M 100644 inline kept
+data 1
+2
+M 100644 inline more
+data 1
+1
+"""
 CONTEXT = "kustomization/gitops/0c9c2e41"
 
 
@@ -155,3 +169,50 @@ def test_ancestry_is_asked_once(place: GitHubPlace, reports: GitHubReports) -> N
     reports.contains(first, second)
 
     assert len(place.github.requests) == requests
+
+
+def test_the_files_that_changed_are_told(place: GitHubPlace, reports: GitHubReports) -> None:
+    """
+    Added, changed, removed and renamed files, both names of the last.
+    """
+    base = place.commit({"old": "text\n" * 20, "gone": "x", "kept": "1"})
+    place.git.git(NAME, "fast-import", "--quiet", "--date-format=now", stdin=RENAMES)
+    head = place.head()
+
+    names = {"old", "new", "gone", "kept", "more"}
+    assert reports.changed_paths(base, head) == frozenset(PurePosixPath(name) for name in names)
+    assert reports.changed_paths(head, head) == frozenset()
+
+
+def test_what_github_does_not_tell_in_full_is_not_known(
+    place: GitHubPlace, reports: GitHubReports
+) -> None:
+    """
+    Hundreds of files, commits of two branches, unknown ones: no answer is better than half of one.
+    """
+    base = place.head()
+    place.git.git(NAME, "branch", "side", "main")
+    many = place.commit({f"f{number}": "x" for number in range(300)})
+    side = place.commit({"b": "1"}, "side")
+
+    assert reports.changed_paths(base, many) is None
+    assert reports.changed_paths(many, side) is None
+    assert reports.changed_paths(CommitSha("a" * 40), side) is None
+
+
+def test_the_trailers_of_a_commit_are_found_by_a_text(
+    place: GitHubPlace, reports: GitHubReports
+) -> None:
+    """
+    Which commit an image was made from is found, however many promotions came after it.
+    """
+    message = "Promote shop to 1\n\nNot-a: trailer\n\nSource-Commit: abc\nImage: shop:1"
+    place.git.commit(NAME, {"a": "1"}, message=message)
+    for number in range(120):
+        place.commit({"a": str(number)})
+
+    found = reports.trailers(place.head(), "Image: shop:1")
+
+    assert found == ({"Source-Commit": "abc", "Image": "shop:1"},)
+    assert reports.trailers(place.head(), "Image: shop:2") == ()
+    assert reports.trailers(CommitSha("a" * 40), "Image: shop:1") == ()

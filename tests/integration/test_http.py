@@ -180,6 +180,41 @@ def test_ends_soon_after_a_cancellation(
     assert time.monotonic() - begun < 0.4
 
 
+def test_a_change_under_way_outlives_a_cancellation(
+    http: Http, cancellation: Cancellation, httpserver: HTTPServer
+) -> None:
+    """
+    What was sent to change something is awaited, so that a cancelled run can tell what it did.
+    """
+
+    def answer(_: Request) -> Answer:
+        cancellation.cancel("the job was cancelled")
+        time.sleep(0.3)
+        return Answer("{}", content_type="application/json")
+
+    httpserver.expect_request("/x").respond_with_handler(answer)
+
+    answered = http.request("POST", httpserver.url_for("/x"), timeout=5, finish=True)
+
+    assert answered.status == 200
+
+
+def test_a_change_that_gets_no_answer_ends_soon_after_a_cancellation(
+    http: Http, cancellation: Cancellation, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It is not awaited for longer than a cancelled run has.
+    """
+    monkeypatch.setattr("gitops_action.adapters.http._FINISH_SECONDS", 0.2)
+    threading.Timer(0.1, cancellation.cancel, ["the job was cancelled"]).start()
+    begun = time.monotonic()
+
+    with pytest.raises(TimedOutError):
+        http.request("POST", silent, timeout=30, finish=True)
+
+    assert time.monotonic() - begun < 2
+
+
 def test_a_server_that_does_not_answer_times_out(http: Http, silent: str) -> None:
     """
     No request lasts longer than it may.

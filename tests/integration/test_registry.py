@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import RegistryError, RegistryLoginError
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.secret import Secret
+from gitops_action.model.source import CommitSha
 from tests.systems.recorder import Recorder
 from tests.systems.registry import closed_registry, open_registry, static_base, tls_registry
 
@@ -52,6 +54,29 @@ def test_tells_the_digest_of_a_tag_and_that_a_tag_is_absent(tmp_path: Path) -> N
 
     assert present is not None
     assert present.value.startswith("sha256:")
+    assert absent is None
+
+
+def test_tells_the_commit_that_an_image_is_made_from(tmp_path: Path) -> None:
+    """
+    The label of the deployed image says its commit, by tag and by digest; without one nothing does.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        base = f"{running.address}/base/static"
+        label = f"--label=org.opencontainers.image.revision={'a' * 40}"
+        subprocess.run(["crane", "mutate", base, label, f"--tag={base}:v1"], check=True)
+        registry = _registry(tmp_path, running.address)
+        repository = Repository(base)
+        digest = registry.digest(ImageReference(repository, "v1"))
+
+        by_tag = registry.revision(ImageReference(repository, "v1"))
+        by_digest = registry.revision(ImageReference(repository, "", digest))
+        unlabelled = registry.revision(ImageReference(repository, "latest"))
+        absent = registry.revision(ImageReference(repository, "other"))
+
+    assert by_tag == by_digest == CommitSha("a" * 40)
+    assert unlabelled is None
     assert absent is None
 
 

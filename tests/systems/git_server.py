@@ -62,6 +62,7 @@ class GitServer(GitRepositories):
         self.refused_once: dict[str, tuple[int, str]] = {}
         self.before_pushes: list[Callable[[], object]] = []
         self.moved: dict[str, str] = {}
+        self.hidden: set[str] = set()
         self.loses_answers = False
         self.forgets_protocol = False
         self.flowing = threading.Event()
@@ -174,7 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         name, git = self._name(), self.git
         if name in git.moved:
             return 301, f"{git.address}{self.path.replace(name, git.moved[name], 1)}"
-        return None if git.path(name).is_dir() else (404, "Repository not found.")
+        seen = git.path(name).is_dir() and name not in git.hidden
+        return None if seen else (404, "Repository not found.")
 
     def _refused_write(self, token: str) -> tuple[int, str] | None:
         name, git = self._name(), self.git

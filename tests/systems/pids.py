@@ -1,8 +1,9 @@
-"""Whether a process lives, and the number that a child wrote of itself."""
+"""Whether a process lives, what it started, and the number that a child wrote of itself."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 SOON = 5.0
@@ -29,3 +30,15 @@ def written_pid(file: Path) -> int:
         assert time.monotonic() < deadline, "the child never wrote its pid"
         time.sleep(0.01)
     return int(file.read_text())
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it started, which die with it where it is a container's first."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            children = (task / "children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from family(int(child))

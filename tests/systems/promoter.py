@@ -22,7 +22,8 @@ from gitops_action.model.log import HeldLog
 from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.promote import PromoteRequest, PromoteResult, promote
+from gitops_action.stages.promote import Guard, PromoteRequest, PromoteResult, promote
+from tests.fakes.guard import knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 from tests.systems.git_server import GitServer
 
@@ -35,6 +36,7 @@ FILE = "apps/shop/kustomization.yaml"
 PATH = PurePosixPath(FILE)
 TEXT = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n"
 NEW = TEXT.replace("v1", "v2")
+DEADLINE_SECONDS = 120.0
 UNREACHABLE = "http://127.0.0.1:1/acme/gitops.git"
 
 
@@ -85,25 +87,38 @@ def change(
     return clone.commit(edit(head, PATH, text)), head
 
 
-def run(clone: GitOpsClone, name: str = "shop", file: str = FILE) -> PromoteResult:
+def run(  # noqa: PLR0913  a test names what it changes
+    clone: GitOpsClone,
+    name: str = "shop",
+    file: str = FILE,
+    *,
+    tag: str = "v2",
+    branch: str = "main",
+    subject: str = "",
+    guard: Guard | None = None,
+    seed: str = "",
+    log: HeldLog | None = None,
+) -> PromoteResult:
+    """Promote as a job does; `seed` is what its waits are drawn from."""
     request = PromoteRequest(
-        branch="main",
+        branch=branch,
         kustomizations=(PurePosixPath(file),),
         entry="",
         pin=Pin.TAG,
-        subject=f"Promote {name} to v2",
-        trailers={"Source-Commit": "a" * 40},
-        deadline_seconds=60.0,
+        subject=subject or f"Promote {name} to {tag}",
+        trailers={"Source-Repository": "acme/shop"},
+        deadline_seconds=DEADLINE_SECONDS,
     )
-    image = ImageReference(Repository(f"ghcr.io/acme/{name}"), "v2")
+    image = ImageReference(Repository(f"ghcr.io/acme/{name}"), tag)
     return promote(
         request,
         image,
         repository=clone,
+        guard=guard or knowing_nothing(image),
         renderer=FakeKustomize(),
         clock=Cancellation(),
-        log=HeldLog(),
-        chance=random.Random(name).random,
+        log=log or HeldLog(),
+        chance=random.Random(seed or name).random,
     )
 
 

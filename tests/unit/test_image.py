@@ -91,6 +91,25 @@ def test_writes_a_reference_with_its_digest() -> None:
     assert reference.tagged == "ghcr.io/acme/shop:1.0"
 
 
+@pytest.mark.parametrize("ending", [":v1", f"@sha256:{'a' * 64}", f":v1@sha256:{'a' * 64}"])
+@pytest.mark.parametrize("name", ["shop", "ghcr.io/acme/shop", "localhost:5000/acme/shop"])
+def test_reads_what_it_writes(name: str, ending: str) -> None:
+    """
+    A port is no tag, and a tag, a digest or both name one image.
+    """
+    assert str(ImageReference.parse(name + ending)) == name + ending
+    assert ImageReference.parse(name) == Repository(name)
+
+
+@pytest.mark.parametrize("text", ["shop:", "shop@", "shop:@", "shop:v1@v2", "shop:a+b", ":v1", "@"])
+def test_refuses_half_a_reference(text: str) -> None:
+    """
+    An empty expression in the workflow is not taken for the whole repository.
+    """
+    with pytest.raises(ValueError, match="is not"):
+        ImageReference.parse(text)
+
+
 @pytest.mark.parametrize("text", ["", "sha256:", "sha256:xyz", f"sha256:{'A' * 64}", "a" * 64])
 def test_refuses_what_is_no_digest(text: str) -> None:
     """

@@ -9,6 +9,8 @@ import pytest
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import load_inputs, secrets
+from gitops_action.model.identity import GITHUB_ACTIONS, Identity
+from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
 from tests.fakes.runs import context_of, defaults, inputs_of
@@ -22,6 +24,7 @@ def test_the_defaults_of_action_yml_are_valid() -> None:
 
     assert inputs.stages is None
     assert inputs.wait_timeout == timedelta(minutes=15)
+    assert inputs.commit_author == GITHUB_ACTIONS
     assert inputs.given == frozenset()
 
 
@@ -38,6 +41,7 @@ def test_values_are_parsed_into_types() -> None:
         argocd_insecure="True",
         wait_for="synced",
         wait_timeout="90s",
+        commit_author="Robo <robo@example.com>",
     )
 
     assert inputs.stages == frozenset({Stage.VERIFY, Stage.BUILD})
@@ -54,6 +58,7 @@ def test_values_are_parsed_into_types() -> None:
     assert inputs.argocd_insecure
     assert inputs.wait_for is WaitFor.SYNCED
     assert inputs.wait_timeout == timedelta(seconds=90)
+    assert inputs.commit_author == Identity("Robo", "robo@example.com")
 
 
 @pytest.mark.parametrize(
@@ -78,10 +83,26 @@ def test_values_are_parsed_into_types() -> None:
         ("working-directory", "/etc", "inside the repository"),
         ("ca-certificates", "/etc/ssl/cert.pem", "PEM"),
         ("commit-message", "one\ntwo", "one line"),
+        ("on-failed-rollout", "always", "`keep`, `revert`"),
+        ("commit-author", "ada@example.com", "`Ada Lovelace <ada@example.com>`"),
+        ("commit-author", "... <ada@example.com>", "`Ada Lovelace <ada@example.com>`"),
+        ("commit-author", "Ada\nLovelace <ada@example.com>", "`Ada Lovelace <ada@example.com>`"),
+        ("signing-key", "ssh-ed25519 AAAA", "a private SSH key"),
+        ("gitops-ssh-key", "~/.ssh/id_ed25519", "a private SSH key"),
+        *[
+            ("gitops-branch", name, "the name of a branch such as `main`")
+            for name in (
+                *("release 1", "a..b", "-f", "/a", "a/", "a//b", "a.lock", "a/.b", "a.", "@"),
+                *("a@{b", "a~1", "a^", "a:b", "a?", "*", "a[b", "a\\b", "a\x7f", "a\nb", "..", "."),
+            )
+        ],
         ("go-test-flags", "-run 'open", "quotation"),
         ("go-test-flags", "-exec=/bin/sh", "`-exec`"),
         ("go-packages", "-toolexec=x", "packages"),
         ("main-package", "-o", "package"),
+        ("argocd-headers", "canary", "`CF-Access-Client-Id: …`"),
+        ("argocd-headers", "a b: canary", "`CF-Access-Client-Id: …`"),
+        ("wait-via", "status", "`status:CONTEXT`"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, said: str) -> None:
@@ -93,6 +114,37 @@ def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, 
 
     assert f"`{name}`" in caught.value.message
     assert said in caught.value.message
+    assert "canary" not in caught.value.message
+
+
+def test_headers_are_read_one_a_line() -> None:
+    """
+    A value may hold colons and blanks, and shows nowhere.
+    """
+    headers = inputs_of(argocd_headers="X-Id: a\n\n Authorization: Basic YTo6\n").argocd_headers
+
+    assert headers == {"X-Id": Secret("a"), "Authorization": Secret("Basic YTo6")}
+    assert "YTo6" not in repr(headers)
+
+
+def test_the_author_of_the_commit_can_be_chosen() -> None:
+    """
+    A name may be written as in any language.
+    """
+    inputs = inputs_of(commit_author="Zoë O'Hara (bot) <zoe+bot@example.com>")
+
+    assert inputs.commit_author == Identity("Zoë O'Hara (bot)", "zoe+bot@example.com")
+    assert inputs_of().commit_author == GITHUB_ACTIONS
+
+
+@pytest.mark.parametrize(
+    "name", ["", "main", "release/1.0", "a-b_c", "feature/#12-ü", "x@y", "$(x)"]
+)
+def test_a_branch_has_the_names_that_git_allows(name: str) -> None:
+    """
+    What git takes for a branch is no typo.
+    """
+    assert inputs_of(gitops_branch=name).gitops_branch == name
 
 
 def test_every_problem_is_named_at_once() -> None:
@@ -128,11 +180,12 @@ def test_secrets_are_known_before_the_inputs_are_valid() -> None:
         "INPUT_ARGOCD-TOKEN": " canary\n",
         "INPUT_WAIT-TIMEOUT": "soon",
         "INPUT_GITHUB-TOKEN": "",
+        "INPUT_ARGOCD-HEADERS": "X-Id: one\nno colon\n",
     }
 
     found = secrets(env)
 
-    assert [secret.reveal() for secret in found] == ["canary"]
+    assert [secret.reveal() for secret in found] == ["canary", "one", "no colon"]
 
 
 def test_an_absent_input_has_its_default_outside_a_runner() -> None:

@@ -414,6 +414,7 @@ def test_the_proof_finds_other_characters(edited: str, words: str) -> None:
         (ONE + "- {name: b}\n", "\n- {name: b}", "", "`newTag` of an entry"),
         (ONE, "v1", "v2\n- name: b", "`name` of an entry"),
         (ONE.replace("v1", "v2") + "- {name: b}\n", "\n- {name: b}", "", "number of entries"),
+        (ONE.rstrip(), "v1", "v3", "`newTag` of an entry"),
     ],
 )
 def test_the_proof_finds_other_meanings(text: str, old: str, new: str, words: str) -> None:

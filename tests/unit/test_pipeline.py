@@ -100,6 +100,41 @@ def test_the_result_says_how_far_the_run_was_to_go(
     assert _run(world, plan_of(**given)).result is result
 
 
+REPORTED = {
+    "argocd_server": "",
+    "argocd_token": "",
+    "argocd_applications": "",
+    "wait_via": "status:cd/shop",
+}
+
+
+def test_a_report_on_github_ends_the_wait(world: World) -> None:
+    """
+    Where Argo CD is out of reach, the commit's own status says that it is deployed.
+    """
+    world.reports.always = "success"
+
+    first, again = _run(world, plan_of(**REPORTED)), _run(world, plan_of(**REPORTED))
+
+    assert (first.result, again.result) == (Result.SYNCED, Result.UNCHANGED)
+    assert first.sync
+    assert first.sync.applications[0].revision == world.gitops.tip.value
+
+
+def test_a_failure_that_is_reported_fails_the_run(world: World) -> None:
+    """
+    The commit stays, and the outcome holds what was reported.
+    """
+    world.reports.always = "failure"
+
+    outcome = _run(world, plan_of(**REPORTED))
+
+    assert outcome.failure
+    assert outcome.failure.code == "reported-failed"
+    assert outcome.sync
+    assert outcome.sync.applications[0].sync == "failure"
+
+
 def test_an_image_alone_is_published(world: World) -> None:
     """
     Without a kustomization the run ends with the image.
@@ -292,27 +327,3 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert outcome.failure.code == "cancelled"
     assert world.registry.tags == {}
     assert State.PASSED.value not in _states(outcome).values()
-
-
-def test_an_image_of_an_earlier_job_can_be_promoted(world: World) -> None:
-    """
-    One job builds, another one promotes.
-    """
-    world.registry.tags[IMAGE] = digest_of("e")
-
-    outcome = _run(world, plan_of(stages="promote sync"))
-
-    assert outcome.result is Result.HEALTHY
-    assert str(outcome.image) == f"{IMAGE}@{digest_of('e')}"
-    assert world.docker.built == []
-
-
-def test_an_image_that_is_not_there_is_not_promoted(world: World) -> None:
-    """
-    Argo CD is never pointed at an image that nobody pushed.
-    """
-    outcome = _run(world, plan_of(stages="promote sync"))
-
-    assert outcome.failure is not None
-    assert outcome.failure.code == "registry"
-    assert world.gitops.pushed == []

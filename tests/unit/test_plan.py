@@ -7,14 +7,20 @@ import pytest
 from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
-from gitops_action.plan import make_plan, registry_credentials
+from gitops_action.model.via import Reporter, Via
+from gitops_action.plan import gitops_token, make_plan, registry_credentials
+from gitops_action.stages.sync import ReportedRequest
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
 
+SHOP = "ghcr.io/acme/shop"
 ALL = tuple(Stage)
 
 
 def _problems(error: pytest.ExceptionInfo[InputError]) -> str:
     return error.value.message
+
+
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
 
 
 def test_five_inputs_plan_five_stages() -> None:
@@ -31,9 +37,9 @@ def test_five_inputs_plan_five_stages() -> None:
     assert plan.promote.subject == f"Promote shop to {SHA}"
     assert plan.promote.trailers == {
         "Source-Repository": "acme/shop",
-        "Source-Commit": SHA.value,
         "Source-Run": "https://github.com/acme/shop/actions/runs/42/attempts/1",
     }
+    assert plan.promote.source == SHA
 
 
 def test_stages_follow_from_the_inputs() -> None:
@@ -88,22 +94,48 @@ def test_an_unset_secret_never_skips_a_stage() -> None:
     assert "secret" in _problems(caught)
 
 
+REPORTED = {
+    "argocd_server": "",
+    "argocd_token": "",
+    "argocd_applications": "",
+    "wait_via": "status:cd/shop",
+}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"image": ""}, "`image` is empty, and the stage `promote` needs it"),
         ({"kustomizations": ""}, "the stage `sync` needs the stage `promote`"),
         ({"argocd_applications": ""}, "`argocd-applications` is empty"),
+        ({"image": f"{SHOP}:v1"}, f"write `{SHOP}`, or `stages: promote sync`"),
+        (
+            {"image": f"{SHOP}@sha256:{'a' * 64}", "stages": "promote sync"},
+            "add the tag, or set `pin: digest`",
+        ),
         ({"stages": "publish"}, "the stage `publish` needs the stage `build`"),
         ({"stages": "verify"}, "`kustomizations` is for the stage `promote`"),
         ({"tags": "latest"}, "never moves"),
         ({"tags": "sha, a+b"}, "'a_b' would do"),
         ({"gitops_repository": "https://u:p@h/x.git"}, "without credentials"),
         ({"gitops_repository": "acme/gitops"}, "`gitops-branch` is needed"),
+        ({"gitops_repository": "ext::sh -c id"}, "`gitops-repository` must be"),
+        ({"gitops_repository": "ssh://git:p@h/x.git"}, "without credentials"),
+        ({"gitops_repository": "git@h:x.git"}, "`gitops-ssh-key` is empty, and the SSH address"),
+        (
+            {"gitops_repository": "https://h/x.git", "gitops_ssh_key": KEY},
+            "`gitops-ssh-key` is for an SSH address",
+        ),
+        ({"gitops_known_hosts": "h ssh-ed25519 A"}, "`gitops-known-hosts` is for `gitops-ssh-key`"),
         ({"registry_username": "me"}, "`registry-password` is empty"),
         ({"registry_password": "x"}, "`registry-username` is empty"),
         ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
         ({"builder": "docker", "main_package": "./x"}, "`main-package` is for `builder: ko`"),
+        ({"wait_via": "status:cd"}, "`argocd-token` is for `wait-via: argocd`"),
+        (
+            REPORTED | {"gitops_repository": "https://git.example.com/x", "gitops_branch": "main"},
+            "needs the GitOps repository on this GitHub",
+        ),
     ],
 )
 def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
@@ -114,6 +146,62 @@ def test_contradictions_are_named(given: dict[str, str], said: str) -> None:
         make_plan(everything(**given), context_of())
 
     assert said in _problems(caught)
+
+
+def test_a_report_on_github_needs_no_argocd() -> None:
+    """
+    `wait-via` alone is enough to wait, with nothing to ask Argo CD and nobody to ask.
+    """
+    plan = make_plan(everything(**REPORTED), context_of())
+
+    assert plan.stages == tuple(Stage)
+    assert plan.sync is None
+    assert plan.preflight
+    assert plan.preflight.applications == ()
+    assert plan.reported == ReportedRequest(
+        via=Via(Reporter.STATUS, "cd/shop"), branch="main", timeout_seconds=900
+    )
+
+
+def test_an_image_that_exists_is_promoted_without_a_checkout() -> None:
+    """
+    A rollback needs neither the source nor a build, and says whose image it is by its own label.
+    """
+    context = context_of(commit=None)
+
+    plan = make_plan(everything(stages="promote sync", image=f"{SHOP}:v1.2.3"), context)
+
+    assert str(plan.image) == f"{SHOP}:v1.2.3"
+    assert plan.promote is not None
+    assert plan.promote.subject == "Promote shop to v1.2.3"
+    assert plan.promote.source is None
+
+
+def test_an_image_without_a_tag_is_called_by_its_digest() -> None:
+    """
+    The commit's first line names what was promoted, whichever way it is named.
+    """
+    image = f"{SHOP}@sha256:{'a' * 64}"
+
+    plan = plan_of(stages="promote sync", image=image, pin="digest")
+
+    assert plan.promote is not None
+    assert plan.promote.subject == f"Promote shop to sha256:{'a' * 64}"
+
+
+def test_a_dry_run_plans_no_write() -> None:
+    """
+    Registry and Argo CD are asked beforehand, and neither is written to nor waited for.
+    """
+    plan = plan_of(dry_run="true")
+
+    assert plan.publish is None
+    assert plan.sync is None
+    assert plan.build is not None
+    assert plan.promote is not None
+    assert plan.promote.dry_run
+    assert plan.preflight is not None
+    assert plan.preflight.applications
 
 
 def test_all_contradictions_are_named_at_once() -> None:
@@ -167,6 +255,36 @@ def test_another_repository_has_its_own_url_and_branch() -> None:
     assert by_name.commit_page == "https://github.com/acme/gitops/commit/"
     assert by_url.gitops_url == "https://git.example.com/x.git"
     assert by_url.commit_page == ""
+
+
+@pytest.mark.parametrize(
+    ("repository", "url"),
+    [
+        ("acme/gitops", "ssh://git@github.com/acme/gitops.git"),
+        ("git@git.example.com:acme/gitops.git", "ssh://git@git.example.com/acme/gitops.git"),
+        ("ssh://git@git.example.com:2222/x.git", "ssh://git@git.example.com:2222/x.git"),
+    ],
+)
+def test_a_deploy_key_means_ssh(repository: str, url: str) -> None:
+    """
+    With an SSH key the repository is reached by SSH, however it is named.
+    """
+    plan = plan_of(gitops_repository=repository, gitops_branch="live", gitops_ssh_key=KEY)
+
+    assert plan.gitops_url == url
+
+
+def test_the_workflow_token_goes_to_its_own_server_only() -> None:
+    """
+    GITHUB_TOKEN is never sent to another git server; a token of its own is.
+    """
+    own = "https://github.com/acme/gitops.git"
+    other = "https://github.com.example.com/acme/gitops.git"
+
+    assert everything().github_token
+    assert gitops_token(everything(), context_of(), own) == everything().github_token
+    assert gitops_token(everything(), context_of(), other) == Secret()
+    assert gitops_token(everything(gitops_token="x"), context_of(), other) == Secret("x")
 
 
 def test_the_workflow_token_opens_only_githubs_registry() -> None:

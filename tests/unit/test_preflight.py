@@ -6,6 +6,7 @@ import pytest
 
 from gitops_action.errors import (
     ActionError,
+    ApplicationError,
     ArgoCDUnavailableError,
     EntryError,
     RegistryLoginError,
@@ -194,13 +195,36 @@ def test_argocd_may_blink(world: World, seconds: float, *, found: bool) -> None:
     assert world.cancellation.now - begun <= 3
 
 
-def test_several_sources_are_refused_before_anything_is_written(world: World) -> None:
+def test_one_of_several_sources_is_enough(world: World) -> None:
+    """
+    An Application that takes a chart and its values from elsewhere still sees the promotion.
+    """
+    chart = {"repoURL": "https://charts.example.com", "chart": "redis", "targetRevision": "1.0.0"}
+    world.application.extra = {"spec": {"sources": [chart, world.application.source()]}}
+
+    _preflight(world)
+
+    assert "shop follows main at overlays/dev." in world.log.lines
+
+
+def test_a_source_hydrator_is_refused_before_anything_is_written(world: World) -> None:
     """
     What this version cannot wait for is told at once.
     """
-    world.application.extra = {"spec": {"sources": [world.application.source()] * 2}}
+    world.application.extra = {"spec": {"sourceHydrator": {"drySource": {"path": "x"}}}}
 
-    with pytest.raises(ActionError) as caught:
+    with pytest.raises(ApplicationError, match="source hydrator"):
         _preflight(world)
 
-    assert "several sources" in caught.value.message
+
+def test_the_applications_of_a_selector_are_looked_at_too(world: World) -> None:
+    """
+    A selector that fits nothing is found out before the build is pushed.
+    """
+    world.application.labels = {"team": "shop"}
+
+    _preflight(world, argocd_applications="", argocd_selector="team=shop")
+
+    assert "argocd/shop follows main at overlays/dev." in world.log.lines
+    with pytest.raises(ApplicationError, match="no Application with the labels team=other"):
+        _preflight(world, argocd_applications="", argocd_selector="team=other")

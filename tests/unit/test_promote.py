@@ -18,19 +18,29 @@ from gitops_action.errors import (
 from gitops_action.kustomization import ImageChange
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.image import Digest, ImageReference, Repository
-from gitops_action.model.log import HeldLog
+from gitops_action.model.log import HeldLog, Level
 from gitops_action.model.pin import Pin
 from gitops_action.model.rendering import Rendering
-from gitops_action.stages.promote import PromoteRequest, PromoteResult, commit_message, promote
+from gitops_action.model.source import CommitSha
+from gitops_action.stages.promote import (
+    Ending,
+    Guard,
+    PromoteRequest,
+    PromoteResult,
+    commit_message,
+    promote,
+)
 from tests.fakes.gitops import FakeGitOpsRepository
+from tests.fakes.guard import FakeCommitLog, FakeImages, FakeSourceHistory, knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
 
 if TYPE_CHECKING:
-    from gitops_action.model.log import Annotation
+    from gitops_action.model.log import Annotation, Log
 
 SHOP = "apps/shop/kustomization.yaml"
 OLD = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n- name: redis\n  newTag: v1\n"
 NEW = OLD.replace("v1", "v2", 1)
+NEWER = OLD.replace("v1", "v3", 1)
 IMAGE = ImageReference(Repository("ghcr.io/acme/shop"), "v2", Digest("sha256:" + "a" * 64))
 REQUEST = PromoteRequest(
     branch="main",
@@ -38,7 +48,8 @@ REQUEST = PromoteRequest(
     entry="",
     pin=Pin.TAG,
     subject="Promote shop to v2",
-    trailers={"Source-Repository": "acme/shop", "Source-Commit": "b" * 40},
+    trailers={"Source-Repository": "acme/shop"},
+    source=CommitSha("b" * 40),
     deadline_seconds=60.0,
 )
 
@@ -69,19 +80,23 @@ class Annotations(HeldLog):
         self.annotations.append(annotation)
 
 
-def run(
+def run(  # noqa: PLR0913  each is what one test has of its own
     repository: FakeGitOpsRepository,
     request: PromoteRequest = REQUEST,
+    *,
     clock: FakeClock | None = None,
     renderer: FakeKustomize | None = None,
+    guard: Guard | None = None,
+    log: Log | None = None,
 ) -> PromoteResult:
     return promote(
         request,
         IMAGE,
         repository=repository,
+        guard=guard or knowing_nothing(IMAGE),
         renderer=renderer or FakeKustomize(),
         clock=clock or FakeClock(),
-        log=HeldLog(),
+        log=log or HeldLog(),
         chance=lambda: 1.0,
     )
 
@@ -99,7 +114,7 @@ def test_commits_the_new_tag_to_the_branch() -> None:
     assert repository.commits[repository.tip].parent == before
     assert replace(result, rendered_diff="") == PromoteResult(
         revision=repository.tip,
-        changed=True,
+        ending=Ending.PROMOTED,
         previous="ghcr.io/acme/shop:v1",
         diff=f"--- a/{SHOP}\n+++ b/{SHOP}\n@@ -1,5 +1,5 @@\n images:\n"
         " - name: ghcr.io/acme/shop\n-  newTag: v1\n+  newTag: v2\n - name: redis\n   newTag: v1\n",
@@ -137,7 +152,9 @@ def test_a_trailer_cannot_hold_a_second_line() -> None:
     """
     Text from outside cannot forge a trailer.
     """
-    request = replace(REQUEST, subject="Promote\nImage: x", trailers={"Source-Run": "1\nImage: y"})
+    request = replace(
+        REQUEST, subject="Promote\nImage: x", source=None, trailers={"Source-Run": "1\nImage: y"}
+    )
 
     message = commit_message(request, IMAGE)
 
@@ -155,7 +172,7 @@ def test_is_unchanged_when_the_tag_is_already_there() -> None:
     assert repository.pushed == []
     assert result == PromoteResult(
         revision=repository.tip,
-        changed=False,
+        ending=Ending.UNCHANGED,
         previous="ghcr.io/acme/shop:v2",
         diff="",
         files=(PurePosixPath(SHOP),),
@@ -295,6 +312,7 @@ def test_shows_the_notices_of_an_edit_once() -> None:
         REQUEST,
         IMAGE,
         repository=repository,
+        guard=knowing_nothing(IMAGE),
         renderer=FakeKustomize(),
         clock=FakeClock(),
         log=log,
@@ -306,6 +324,129 @@ def test_shows_the_notices_of_an_edit_once() -> None:
         f"{SHOP}: The entry `ghcr.io/acme/shop` keeps its `newName`: the cluster pulls "
         "mirror/shop:v2, and not ghcr.io/acme/shop:v2."
     )
+
+
+def test_what_may_keep_the_image_from_running_is_a_warning() -> None:
+    """
+    A patch in a file and a field that Kustomize does not know are each annotated, with their file.
+    """
+    patch = '[{"op": "replace", "path": "/spec/containers/0/image", "value": "nginx:1"}]'
+    folder = SHOP.rpartition("/")[0]
+    repository = FakeGitOpsRepository(
+        {SHOP: f"{OLD}patches: [{{path: p.json}}]\nx-note: y\n", f"{folder}/p.json": patch}
+    )
+    log = Annotations()
+
+    promote(
+        REQUEST,
+        IMAGE,
+        repository=repository,
+        renderer=FakeKustomize(),
+        guard=knowing_nothing(IMAGE),
+        clock=FakeClock(),
+        log=log,
+    )
+
+    warnings = [one.message for one in log.annotations if one.level is Level.WARNING]
+    assert [one.split(" on line")[0] for one in warnings] == [
+        f"{SHOP}: `x-note`",
+        f"{SHOP}: The patch `p.json`",
+    ]
+
+
+def guarding() -> Guard:
+    """A guard that knows the image `v3` to be made from a newer commit than ours."""
+    newer = CommitSha("c" * 40)
+    history = FakeSourceHistory()
+    history.add(CommitSha("b" * 40), newer)
+    labels = {"ghcr.io/acme/shop:v3": newer}
+    return Guard(
+        IMAGE,
+        CommitSha("b" * 40),
+        history=history,
+        images=FakeImages(labels),
+        commits=FakeCommitLog(),
+    )
+
+
+def test_writes_nothing_over_a_newer_image() -> None:
+    """
+    A slow job never takes a newer deployment back, and its run stays green.
+    """
+    repository = FakeGitOpsRepository({SHOP: NEWER})
+    log = Annotations()
+
+    result = run(repository, guard=guarding(), log=log)
+
+    assert result.ending is Ending.SUPERSEDED
+    assert not result.asks
+    assert result.previous == "ghcr.io/acme/shop:v3"
+    assert repository.pushed == []
+    (note,) = log.annotations
+    assert note.message == f"Superseded, and nothing was written: {result.newer}."
+
+
+def test_asks_who_is_newer_at_every_head_again() -> None:
+    """
+    A newer commit that wins the race is not overwritten after it.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD}, races=[lambda it: it.write(SHOP, NEWER)])
+
+    result = run(repository, guard=guarding())
+
+    assert result.ending is Ending.SUPERSEDED
+    assert repository.text(SHOP) == NEWER
+
+
+def test_a_downgrade_that_is_asked_for_is_recorded() -> None:
+    """
+    A rollback can be told from an accident in `git log`, and on the run's page.
+    """
+    repository = FakeGitOpsRepository({SHOP: NEWER})
+    log = Annotations()
+
+    result = run(repository, replace(REQUEST, allow_downgrade=True), guard=guarding(), log=log)
+
+    assert result.changed
+    assert repository.text(SHOP) == NEW
+    message = repository.commits[repository.tip].message
+    assert message.endswith("\nDowngrade-From: ghcr.io/acme/shop:v3\n")
+    assert any(note.message.startswith("A downgrade, as asked for") for note in log.annotations)
+
+
+def test_what_could_not_be_compared_is_said() -> None:
+    """
+    Whoever reads the run's page knows that the guard had nothing to go by.
+    """
+    log = Annotations()
+
+    run(FakeGitOpsRepository({SHOP: OLD.replace("v1", "nightly", 1)}), log=log)
+
+    assert "is not known, and it is promoted" in log.annotations[0].message
+
+
+@pytest.mark.parametrize("pin", Pin)
+def test_a_dry_run_shows_the_change_and_writes_nothing(pin: Pin) -> None:
+    """
+    What would be committed can be read before it is, also before the image has a digest.
+    """
+    repository = FakeGitOpsRepository({SHOP: OLD})
+
+    result = promote(
+        replace(REQUEST, dry_run=True, pin=pin),
+        replace(IMAGE, digest=None),
+        repository=repository,
+        guard=knowing_nothing(IMAGE),
+        renderer=FakeKustomize(),
+        clock=FakeClock(),
+        log=HeldLog(),
+    )
+
+    assert result.ending is Ending.PLANNED
+    assert "-  newTag: v1\n" in result.diff
+    assert result.rendered_diff
+    assert repository.pushed == []
+    assert repository.text(SHOP) == OLD
 
 
 def test_a_server_that_fails_for_a_while_is_asked_again() -> None:

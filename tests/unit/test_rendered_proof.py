@@ -350,9 +350,20 @@ MERGE = "kind: Pod\nspec:\n  containers:\n  - name: proxy\n    image: 'proxy:1'\
         ("patches: [{path: link.yaml}]\n", JSON_PATCH, "to `nginx:1`: where that is"),
         ("patches: [{path: p.yaml}]\n", MERGE, ""),
         ("patches: [{path: p.yaml}]\n", JSON_PATCH.replace("nginx", "shop"), ""),
+        ("patches: [{path: p.yaml}]\n", CONTAINER.replace("nginx", "shop"), ""),
+        ("patches: [{patch: '[{op: add, path: /a/image, value: b}]'}]\n", "", ""),
         ("patches: [{path: gone.yaml}, {path: loop.yaml}, {path: /p.yaml}, {a: b}]\n", MERGE, ""),
     ],
-    ids=["operations", "a whole container", "a link", "another container", "our image", "no file"],
+    ids=[
+        "operations",
+        "a whole container",
+        "a link",
+        "another container",
+        "our image",
+        "our container",
+        "inline",
+        "no file",
+    ],
 )
 def test_patch_files_that_set_the_image_are_warned_of(patch: str, content: str, words: str) -> None:
     """
@@ -474,6 +485,27 @@ def test_what_leads_out_of_the_repository_is_named() -> None:
         *("../../up.yaml", "/etc/passwd"),
         *("HTTP://u:p@LocalHost:1/?a=b", "http://[::1]/"),
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patches: &a [*a, {path: p.yaml}]\n",
+        "patches: &a {b: *a, path: p.yaml}\n",
+        "x0: &a0 {path: p.yaml}\n"
+        + "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+        + "patches: *a39\n",
+        f"resources: [{'a/' * 5_000}, p.yaml]\n",
+    ],
+    ids=["a list in itself", "a mapping in itself", "aliases of aliases", "a path too long"],
+)
+def test_no_reference_is_followed_for_ever(text: str) -> None:
+    """
+    Kustomize refuses such a file in its own words; the run neither hangs nor ends in a traceback.
+    """
+    found = gathered({"dev/kustomization.yaml": text, "dev/p.yaml": ""}, "dev")
+
+    assert PurePosixPath("dev/p.yaml") in found.sources.files
 
 
 def test_links_are_followed_inside_only() -> None:

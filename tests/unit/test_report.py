@@ -16,7 +16,7 @@ from gitops_action.model.source import Location
 from gitops_action.model.wait import ApplicationName
 from gitops_action.outcome import Outcome, Result, StageRun, State, last_line
 from gitops_action.report import outputs
-from gitops_action.stages.promote import PromoteResult
+from gitops_action.stages.promote import Ending, PromoteResult
 from gitops_action.stages.publish import PublishResult
 from gitops_action.stages.sync import ApplicationResult, ResourceStatus, SyncResult
 from gitops_action.stages.verify import VerifyResult
@@ -26,7 +26,7 @@ from tests.fakes.runs import HEAD, SHA, plan_of
 IMAGE = ImageReference(Repository("ghcr.io/acme/shop"), SHA.value, Digest("sha256:" + "d" * 64))
 PROMOTED = PromoteResult(
     revision=HEAD,
-    changed=True,
+    ending=Ending.PROMOTED,
     previous="ghcr.io/acme/shop:old",
     diff="--- a/k.yaml\n+++ b/k.yaml\n-  newTag: old\n+  newTag: ```new\n",
     files=(PurePosixPath("k.yaml"),),
@@ -161,7 +161,7 @@ def test_the_summary_of_a_second_run_says_that_it_is_deployed_already() -> None:
     """
     Nothing to change is told together with Argo CD's verdict, and without a diff.
     """
-    same = replace(PROMOTED, changed=False, diff="")
+    same = replace(PROMOTED, ending=Ending.UNCHANGED, diff="")
 
     text = summary(replace(_healthy(), result=Result.UNCHANGED, promote=same))
 
@@ -211,6 +211,30 @@ def test_the_summary_of_a_deployment() -> None:
     assert "````diff\n--- a/k.yaml" in text
     assert text.index("**Image**") < text.index("### Argo CD") < text.index("````diff")
     assert text.index("````diff") < text.index("### Stages")
+
+
+@pytest.mark.parametrize(
+    ("ending", "result", "said"),
+    [
+        (Ending.SUPERSEDED, Result.SUPERSEDED, "asks for a newer image"),
+        (Ending.PLANNED, Result.VERIFIED, "was left alone"),
+    ],
+)
+def test_no_commit_is_claimed_where_none_was_made(
+    ending: Ending, result: Result, said: str
+) -> None:
+    """
+    Later steps that read `gitops-commit` are not sent to a commit that lacks our image.
+    """
+    outcome = replace(
+        _healthy(), result=result, promote=replace(PROMOTED, ending=ending), sync=None
+    )
+
+    told = outputs(outcome)
+
+    assert (told["changed"], told["gitops-commit"], told["gitops-commit-url"]) == ("false", "", "")
+    assert told["previous-image"] == "ghcr.io/acme/shop:old"
+    assert said in summary(outcome)
 
 
 def test_foreign_text_is_inert_in_the_summary() -> None:
@@ -289,7 +313,7 @@ def test_a_long_diff_and_many_findings_are_cut() -> None:
         result=Result.FAILED,
         verify=_verified(*[finding] * 60),
         promote=PromoteResult(
-            revision=HEAD, changed=True, previous="", diff="+x\n" * 300, files=()
+            revision=HEAD, ending=Ending.PROMOTED, previous="", diff="+x\n" * 300, files=()
         ),
     )
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import ReportedError, WaitTimeoutError
+from gitops_action.errors import ReportedError, RolledBackError, WaitTimeoutError
+from gitops_action.kustomization import ImageRequest
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.source import CommitSha
 from gitops_action.model.via import Reporter, Via, parse_via
-from gitops_action.stages.sync import SyncResult
-from gitops_action.stages.sync.reported import ReportedRequest, last_change, wait_for_report
+from gitops_action.stages.sync import Promoted, SyncResult
+from gitops_action.stages.sync.reported import ReportedRequest, wait_for_report
 from tests.fakes.reports import MemoryReports
-from tests.fakes.waiting import FakeClock, LineLog
+from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog
 
 OLD, OURS, NEW, NEWEST = (CommitSha(letter * 40) for letter in "abcd")
 STATUS, DEPLOYMENT = Via(Reporter.STATUS, "prod"), Via(Reporter.DEPLOYMENT, "prod")
+A, B = PurePosixPath("a.yaml"), PurePosixPath("b.yaml")
+SOURCES = LinearAncestry([f"{number}" * 40 for number in (1, 2, 3)])
 BOTH = pytest.mark.parametrize("via", [STATUS, DEPLOYMENT], ids=str)
 
 
@@ -23,11 +28,22 @@ class Waiting:
     def __init__(self, *commits: CommitSha) -> None:
         self.clock, self.log = FakeClock(), LineLog()
         self._begun = self.clock.now
-        self.reports = MemoryReports(self.clock, commits or (OLD, OURS))
+        line = commits or (OLD, OURS)
+        self.reports = MemoryReports(self.clock, line)
+        self.history = LinearAncestry([one.value for one in line])
+        self.promoted = Promoted(commit=OURS)
 
-    def run(self, via: Via = STATUS, seconds: float = 600) -> SyncResult:
-        request = ReportedRequest(via=via, branch="main", timeout_seconds=seconds)
-        return wait_for_report(request, OURS, reports=self.reports, clock=self.clock, log=self.log)
+    def run(self, via: Via = STATUS, seconds: float = 600, *, changed: bool = True) -> SyncResult:
+        request = ReportedRequest(via=via, branch="main", timeout_seconds=seconds, changed=changed)
+        return wait_for_report(
+            request,
+            self.promoted,
+            reports=self.reports,
+            history=self.history,
+            clock=self.clock,
+            log=self.log,
+            sources=SOURCES,
+        )
 
     @property
     def seconds(self) -> float:
@@ -165,13 +181,50 @@ def test_what_was_unchanged_looks_at_the_commit_that_changed_it_last() -> None:
     """
     Nobody reports on a head that leaves the kustomizations as they were.
     """
-    reports = MemoryReports(FakeClock(), (OLD, OURS, NEW))
-    reports.touched = {"a.yaml": (OURS, OLD), "b.yaml": (OLD,)}
-    a, b, c = (PurePosixPath(f"{name}.yaml") for name in "abc")
+    wait = Waiting(OLD, OURS, NEW)
+    wait.promoted = Promoted(commit=NEW, files=(A, B))
+    wait.reports.touched = {"a.yaml": (OLD,), "b.yaml": (OURS, OLD)}
+    wait.reports.say(OLD, "failure")
+    wait.reports.say(OURS, "success")
 
-    assert last_change("main", (a, b), reports=reports) == OURS
-    assert last_change("main", (b, a), reports=reports) == OURS
-    assert last_change("main", (c,), reports=reports) is None
+    result = wait.run(changed=False)
+    wait.promoted = replace(wait.promoted, files=())
+
+    assert result.applications[0].revision == str(OURS)
+    with pytest.raises(WaitTimeoutError, match="for ccccccc"):
+        wait.run(changed=False, seconds=0)
+
+
+def _asking(tag: str) -> dict[str, str]:
+    return {"a.yaml": f"images:\n- name: shop\n  newTag: {tag!r}\n"}
+
+
+def _replaced_by(tag: str, state: str) -> Waiting:
+    """A wait for source commit 2, whose image a later commit replaced by that of `tag`."""
+    wait = Waiting(OLD, OURS, NEW)
+    wait.history.files = {OURS.value: _asking("2" * 40), NEW.value: _asking(tag)}
+    image = ImageReference(Repository("shop"), "2" * 40)
+    wait.promoted = Promoted(
+        commit=OURS, files=(A,), image=ImageRequest(image), source=CommitSha("2" * 40)
+    )
+    wait.reports.say(NEW, state)
+    return wait
+
+
+@pytest.mark.parametrize("state", ["success", "failure", "pending"])
+def test_a_newer_image_in_our_place_is_no_failure(state: str) -> None:
+    """
+    What becomes of the commit that replaced ours is not this job's matter.
+    """
+    assert _replaced_by("3" * 40, state).run().superseded
+
+
+def test_an_older_image_in_our_place_is_a_failure() -> None:
+    """
+    A success of the commit that rolled ours back is none of ours.
+    """
+    with pytest.raises(RolledBackError, match="asks for shop:1111111"):
+        _replaced_by("1" * 40, "success").run()
 
 
 @pytest.mark.parametrize(

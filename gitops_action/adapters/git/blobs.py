@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from gitops_action.adapters.git.command import Answer, Git
 
 
 class Blobs:
-    """Reads blobs of the clone at `place`, which has only those that were asked for before."""
+    """Reads blobs of the clone at `place`, and keeps what it has read: a blob never changes."""
 
     def __init__(self, git: Git, place: Path) -> None:
         self._git = git
         self._place = place
-        self._fetched: set[str] = set()
+        self._known: dict[str, bytes] = {}
 
-    def read(self, shas: Collection[str]) -> tuple[dict[str, bytes], Answer]:
-        """Read blobs by their SHA; the answer is git's, and has failed where one is missing."""
-        lines = "".join(f"{sha}\n" for sha in sorted(shas)).encode()
-        self._fetch(set(shas))
-        # What the fetch did not bring, git asks the server for, one by one.
-        answer = self._git.run("cat-file", "--batch", cwd=self._place, network=True, stdin=lines)
-        return (_parsed(answer.stdout) if answer.succeeded else {}), answer
+    def read(self, shas: Collection[str]) -> tuple[Mapping[str, bytes], Answer | None]:
+        """Read blobs by their SHA; the answer is git's where it was asked.
 
-    def _fetch(self, shas: set[str]) -> None:
-        missing = shas - self._fetched
+        It has failed where a blob is missing.
+        """
+        missing = sorted(set(shas) - self._known.keys())
         if not missing:
-            return
+            return self._known, None
+        lines = "".join(f"{sha}\n" for sha in missing).encode()
+        answer = self._git.run("cat-file", "--batch", cwd=self._place, stdin=lines)
+        if not answer.succeeded:
+            self._fetch(lines)
+            # What the fetch did not bring, git asks the server for, one by one.
+            answer = self._git.run(
+                "cat-file", "--batch", cwd=self._place, network=True, stdin=lines
+            )
+        if answer.succeeded:
+            self._known |= _parsed(answer.stdout)
+        return self._known, answer
+
+    def _fetch(self, lines: bytes) -> None:
         # What git itself does when a checkout needs many blobs; it fails on servers that give no
         # object by its SHA, whose clones are complete.
-        answer = self._git.run(
+        self._git.run(
             *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags"),
             *("--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none"),
             *("--stdin", "origin"),
             cwd=self._place,
             network=True,
-            stdin="".join(f"{sha}\n" for sha in sorted(missing)).encode(),
+            stdin=lines,
         )
-        if answer.succeeded:
-            self._fetched |= missing
 
 
 def _parsed(batch: bytes) -> dict[str, bytes]:

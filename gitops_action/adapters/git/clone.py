@@ -42,6 +42,7 @@ class GitOpsClone:
         self.history = History(git)
         self._trees = Trees(self._git, self._place)
         self._heads: dict[str, CommitSha] = {}
+        self._made: set[CommitSha] = set()
         self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
 
@@ -49,9 +50,11 @@ class GitOpsClone:
         """Fetch the branch's newest commit, without its files."""
         ref = f"refs/remotes/origin/{branch}"
         if self._heads:
+            # After a lost race it is the blobs which others wrote that are read next.
+            blobs = ("--no-filter",) if branch in self._heads else ()
             answer = self._network(
                 *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
-                *("origin", f"+refs/heads/{branch}:{ref}"),
+                *(*blobs, "origin", f"+refs/heads/{branch}:{ref}"),
             )
         else:
             shutil.rmtree(self._place, ignore_errors=True)
@@ -78,19 +81,14 @@ class GitOpsClone:
         blob = self._trees.blob(head, path)
         if blob is None:
             return None
-        # The clone has no files: git fetches this one.
-        answer = self._network("cat-file", "blob", blob)
-        self._server.require(answer)
-        return answer.stdout
+        return self._read(blob)
 
     def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
         """Find the first symbolic link on the way to `path`, itself included, and what it says."""
         found = self._trees.link(head, path)
         if found is None:
             return None
-        answer = self._network("cat-file", "blob", found[1])
-        self._server.require(answer)
-        return found[0], os.fsdecode(answer.stdout)
+        return found[0], os.fsdecode(self._read(found[1]))
 
     def list(self, head: CommitSha, folder: PurePosixPath) -> tuple[str, ...]:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
@@ -104,8 +102,7 @@ class GitOpsClone:
         """Read files that are there; of a symbolic link what is written in it."""
         files = self._files(head)
         shas = {path: files[path][1] for path in paths}
-        blobs, answer = self._blobs.read(set(shas.values()))
-        self._server.require(answer)
+        blobs = self._read_all(set(shas.values()))
         return {path: blobs[sha] for path, sha in shas.items()}
 
     def land(self, change: Change, branch: str) -> CommitSha | None:
@@ -115,13 +112,15 @@ class GitOpsClone:
 
     def commit(self, change: Change) -> CommitSha:
         """Make a commit that is on no branch yet, signed where there is a key."""
-        return make_commit(
+        commit = make_commit(
             self._git,
             self._place,
-            tree=self._trees.changed(f"{change.parent}^{{tree}}", change.files),
+            tree=self._trees.changed(str(change.parent), change.files),
             change=change,
             signing_key=self._signing_key,
         )
+        self._made.add(commit)
+        return commit
 
     def push(self, commit: CommitSha, parent: CommitSha, branch: str) -> bool:
         """Move the branch from `parent` to `commit`; False where it was no longer at `parent`.
@@ -164,18 +163,22 @@ class GitOpsClone:
         return self.history.contains(ancestor, revision)
 
     def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
-        """Read a file of any commit of the repository; None where there is none."""
+        """Read a file of any commit of the repository; None where there is none.
+
+        The server is asked only for commits that are neither ours nor a branch's head.
+        """
+        if revision in self._made or revision in self._heads.values():
+            return self.read(revision, path)
         return self.history.file(revision, path)
 
     def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
-        """The files that differ between two commits, `head` being one of this clone's.
+        """The files that differ between two commits of the repository.
 
-        None where the server does not have `base`. No file is fetched, and only those trees of
-        `base` that differ.
+        None where the server does not have one of them. No file is fetched.
         """
         answer = self._network(
             *("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags"),
-            *("--no-write-fetch-head", "origin", str(base)),
+            *("--no-write-fetch-head", "origin", str(base), str(head)),
         )
         if not answer.succeeded:
             return None
@@ -190,6 +193,15 @@ class GitOpsClone:
     def default_branch(self) -> str:
         """Ask the server for the branch that `HEAD` stands for."""
         return self._server.default_branch()
+
+    def _read(self, blob: str) -> bytes:
+        return self._read_all({blob})[blob]
+
+    def _read_all(self, shas: Collection[str]) -> Mapping[str, bytes]:
+        blobs, answer = self._blobs.read(shas)
+        if answer:
+            self._server.require(answer)
+        return blobs
 
     def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
         if self._listed is None or self._listed[0] != head:

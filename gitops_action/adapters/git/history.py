@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.command import Answer, Git
 from gitops_action.adapters.git.explain import explain
+from gitops_action.errors import GitOpsError
 from gitops_action.model.source import CommitSha
 
 _YES, _NO = 0, 1
@@ -67,7 +68,11 @@ class History:
 
         Raises GitOpsError where the server does not have the commit, or does not answer.
         """
-        self._has(revision)
+        if not self._has(revision):
+            raise GitOpsError(
+                f"{self._git.url} does not give the commit {revision}.",
+                hint="Look whether the server answers, and whether the commit was pushed away.",
+            )
         answer = self._git.run(
             *("cat-file", "blob", f"{revision}:{path}"), cwd=self._place, network=True
         )

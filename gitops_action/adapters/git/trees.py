@@ -30,11 +30,15 @@ class _Item:
 
 
 class Trees:
-    """Reads and writes the trees of the clone at `place`."""
+    """Reads and writes the trees of the clone at `place`, and keeps what it has read.
+
+    A tree never changes: after a lost race only those that others wrote are read.
+    """
 
     def __init__(self, git: Git, place: Path) -> None:
         self._git = git
         self._place = place
+        self._known: dict[str, dict[bytes, _Item]] = {}
 
     def blob(self, head: CommitSha, path: PurePosixPath) -> str | None:
         """The SHA of a file's content; None where there is no file.
@@ -78,7 +82,7 @@ class Trees:
 
         `tree` is empty for a folder that is not there yet.
         """
-        items = self._items(tree)
+        items = dict(self._items(tree))
         below: dict[str, dict[PurePosixPath, bytes]] = {}
         for path, content in files.items():
             first, *rest = path.parts
@@ -114,13 +118,21 @@ class Trees:
     def _way(self, head: CommitSha, path: PurePosixPath) -> list[tuple[str, _Item | None]]:
         if not path.parts or path.is_absolute() or ".." in path.parts:
             return []
-        # The folders on the way are asked for by name: one may be a link, and have nothing below.
-        way = [str(place) for place in (*list(path.parents)[-2::-1], path)]
-        listed = _parsed(self._run("ls-tree", "-t", "-z", str(head), "--", *way).stdout)
-        return [(name, listed.get(os.fsencode(name))) for name in way]
+        way: list[tuple[str, _Item | None]] = []
+        folder = str(head)
+        for place in (*list(path.parents)[-2::-1], path):
+            item = self._items(folder).get(os.fsencode(place.name))
+            way.append((str(place), item))
+            folder = item.sha.decode() if item and item.kind == "tree" else ""
+        return way
 
     def _items(self, tree: str) -> dict[bytes, _Item]:
-        return _parsed(self._run("ls-tree", "-z", tree).stdout) if tree else {}
+        """What stands in a tree, or in the root of a commit; nothing where `tree` is empty."""
+        if not tree:
+            return {}
+        if tree not in self._known:
+            self._known[tree] = _parsed(self._run("ls-tree", "-z", tree).stdout)
+        return self._known[tree]
 
     def _write(self, content: bytes) -> bytes:
         return self._text("hash-object", "-w", "--stdin", stdin=content).encode()

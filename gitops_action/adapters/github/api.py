@@ -14,6 +14,7 @@ from gitops_action.adapters.github.explain import (
     explain_network,
     explain_problems,
     explain_refusal,
+    said,
 )
 from gitops_action.adapters.github.patience import Patience, pause
 from gitops_action.adapters.http import HTTPError, TimedOutError, UnreachableError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 20.0  # GitHub itself gives up after 10
 _NOT_MODIFIED, _MULTIPLE_CHOICES, _NOT_FOUND, _SERVER_ERROR = 304, 300, 404, 500
+_NO_COMMIT = "No commit found for"
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -63,7 +65,8 @@ class GitHubApi:
     may wait for GitHub to be well again, or for a rate limit to end.
 
     Methods raise GitOpsAccessError where the token lacks a right (`permission` names it as the
-    workflow's `permissions` do), GitOpsError where GitHub cannot answer now, and CancelledError.
+    workflow's `permissions` do), GitOpsUnavailableError where GitHub cannot answer now, GitOpsError
+    where it will not, and CancelledError.
     """
 
     def __init__(  # noqa: PLR0913  where, as whom, and by what means
@@ -84,6 +87,7 @@ class GitHubApi:
         self._rest = rest.rstrip("/")
         self._graphql = graphql
         self._patience_seconds = patience_seconds
+        self._visible = False
         self._known: dict[tuple[str, str], tuple[str, object]] = {}
 
     def get(
@@ -99,7 +103,7 @@ class GitHubApi:
         answer = self._send("GET", self._url(path), params=params, headers=headers)
         if answer.status == _NOT_MODIFIED:
             return value
-        if answer.status == _NOT_FOUND:
+        if answer.status == _NOT_FOUND or _NO_COMMIT in said(answer):
             self._require_repository()
             return None
         value = self._value(answer, permission)
@@ -200,9 +204,12 @@ class GitHubApi:
 
     def _require_repository(self) -> None:
         """GitHub says 404 of what a token must not know of, too."""
+        if self._visible:
+            return
         answer = self._send("GET", self._url(""))
         if answer.status >= _MULTIPLE_CHOICES:
             raise explain_refusal(answer, self.repository, "contents: read")
+        self._visible = True
 
     def _url(self, path: str) -> str:
         return f"{self._rest}/repos/{self.repository}{path}"

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gitops_action.adapters.http import CertificateError, HTTPError
-from gitops_action.errors import ActionError, GitOpsAccessError, GitOpsError, PushRefusedError
+from gitops_action.errors import (
+    ActionError,
+    GitOpsAccessError,
+    GitOpsError,
+    GitOpsUnavailableError,
+    PushRefusedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +70,7 @@ def explain_network(error: HTTPError, url: str) -> ActionError:
             hint="Give the certificate of its authority, as PEM, to the input `ca-certificates`:\n"
             "with:\n  ca-certificates: ${{ vars.CA_CERTIFICATES }}",
         )
-    return GitOpsError(
+    return GitOpsUnavailableError(
         f"GitHub's API at {host} does not answer: {error}.",
         hint="Run the job again; look at the network, the proxy variables, and githubstatus.com.",
     )
@@ -74,7 +80,7 @@ def explain_refusal(answer: Response, repository: str, permission: str) -> Actio
     """An answer by HTTP status came that is not the one we asked for."""
     words = said(answer)
     if is_rate_limit(answer):
-        return GitOpsError(
+        return GitOpsUnavailableError(
             f"GitHub's rate limit for this token is used up: {words or answer.status}.",
             hint="Run the job again later. GITHUB_TOKEN has 1,000 requests an hour for each "
             "repository; a GitHub App's token (`gitops-token`) has more.",
@@ -100,9 +106,10 @@ def _strange(answer: Response, repository: str, words: str) -> GitOpsError:
             "does not go along.",
             hint="Give its present name in `gitops-repository`.",
         )
-    kind = answer.content_type or "nothing"
-    return GitOpsError(
-        f"GitHub answers {answer.status} with {f'the words: {words}' if words else kind}.",
+    said = f"the words: {words}" if words else answer.content_type or "nothing"
+    kind = GitOpsUnavailableError if answer.status >= _SERVER_ERROR else GitOpsError
+    return kind(
+        f"GitHub answers {answer.status} with {said}.",
         hint="Run the job again; look at githubstatus.com, and at the proxy in between.",
     )
 

@@ -53,7 +53,7 @@ _NOT_ALLOWED = "Auto merge is not allowed"
 class PullRequests:
     """The pull requests of one repository.
 
-    Methods raise GitOpsAccessError, GitOpsError and CancelledError.
+    Methods raise GitOpsAccessError, GitOpsUnavailableError, GitOpsError and CancelledError.
     """
 
     def __init__(self, api: GitHubApi) -> None:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gitops_action.model.deployment import CommitReport
 from gitops_action.model.source import CommitSha
 
 if TYPE_CHECKING:
-    from pathlib import PurePosixPath
+    from collections.abc import Mapping
 
     from gitops_action.adapters.github.api import GitHubApi
 
 _PAGE = 100
+_PAGES = 5
+_FEW = 10
+_MOST_FILES = 300
+_HISTORY = """
+query($owner:String!,$name:String!,$oid:GitObjectID!,$after:String){
+  repository(owner:$owner,name:$name){object(oid:$oid){...on Commit{
+    history(first:100,after:$after){nodes{message} pageInfo{hasNextPage endCursor}}
+  }}}
+}
+"""
 _CONTAINED = {"ahead": True, "identical": True, "behind": False, "diverged": False}
 
 
 class GitHubReports:
     """Reads that may be repeated: what has not changed costs nothing of the rate limit.
 
-    Methods raise GitOpsAccessError, GitOpsError (GitHub cannot answer now) and CancelledError.
+    Methods raise GitOpsAccessError, GitOpsUnavailableError (GitHub cannot answer now), GitOpsError
+    and CancelledError.
     """
 
     def __init__(self, api: GitHubApi) -> None:
@@ -89,6 +101,42 @@ class GitHubReports:
             self._contained[ancestor, revision] = _CONTAINED[found["status"]]
         return self._contained[ancestor, revision]
 
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """The files that differ between two commits; None where that is not known.
+
+        GitHub tells at most 300 of them, and only of a commit and its ancestor.
+        """
+        found = self._api.get(f"/compare/{base}...{head}", permission="contents: read")
+        if not isinstance(found, dict) or not _CONTAINED.get(found["status"]):
+            return None
+        files = found.get("files") or []
+        if len(files) >= _MOST_FILES:
+            return None
+        names = {name for one in files for name in (one["filename"], one.get("previous_filename"))}
+        return frozenset(PurePosixPath(name) for name in names if name)
+
+    def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
+        """The trailers of commits up to `head` whose message has `text`: newest first, a few.
+
+        Only the newest 500 commits are looked at; nothing where `head` is not known.
+        """
+        after: str | None = None
+        for _ in range(_PAGES):
+            data = self._api.ask(
+                _HISTORY, {"oid": str(head), "after": after}, permission="contents: read"
+            )
+            if data.problems:
+                raise self._api.refused(data, "contents: read")
+            commit = data.values["repository"]["object"] or {}
+            if "history" not in commit:
+                return ()
+            history = commit["history"]
+            found = [one["message"] for one in history["nodes"] if text in one["message"]]
+            if found or not history["pageInfo"]["hasNextPage"]:
+                return tuple(_trailers(message) for message in found[:_FEW])
+            after = history["pageInfo"]["endCursor"]
+        return ()
+
     def default_branch(self) -> str:
         """The branch that `HEAD` stands for."""
         found = self._api.get("", permission="contents: read")
@@ -98,6 +146,12 @@ class GitHubReports:
         params = {"environment": environment, "per_page": "30"} | ({"sha": str(sha)} if sha else {})
         found = self._api.get("/deployments", params, permission="deployments: read")
         return found if isinstance(found, list) else []
+
+
+def _trailers(message: str) -> dict[str, str]:
+    """Those of the last paragraph, as `git interpret-trailers` has it."""
+    last = message.strip().rpartition("\n\n")[2]
+    return dict(line.split(": ", 1) for line in last.splitlines() if ": " in line)
 
 
 def _report(sha: CommitSha, found: dict[str, Any]) -> CommitReport:

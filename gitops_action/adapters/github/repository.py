@@ -27,7 +27,7 @@ _LARGEST_BYTES = 25_000_000
 class GitHubRepository:
     """One commit that GitHub signs, made with a plain token; its author is the token's owner.
 
-    Methods raise GitOpsAccessError, GitOpsError and CancelledError.
+    Methods raise GitOpsAccessError, GitOpsUnavailableError, GitOpsError and CancelledError.
     """
 
     def __init__(self, api: GitHubApi) -> None:
@@ -103,10 +103,30 @@ class GitHubRepository:
         modes = {path: item.mode for path, item in items.items() if item}
         return self._branches.replace(change, modes, branch)
 
-    def contains(self, ancestor: CommitSha, revision: CommitSha, branch: str = "") -> bool | None:
+    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
-        del branch  # GitHub knows the commits of all branches
         return self._reports.contains(ancestor, revision)
+
+    def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
+        """The trailers of commits up to `head` whose message has `text`: newest first, a few."""
+        return self._reports.trailers(head, text)
+
+    def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
+        """The files that differ between two commits; None where that is not known."""
+        return self._reports.changed_paths(base, head)
+
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit; None where there is none.
+
+        Raises GitOpsError where GitHub does not have the commit, and as `read` does.
+        """
+        content = self.read(revision, path)
+        if content is None and not self._trees.is_there(revision):
+            raise GitOpsError(
+                f"The repository {self._api.repository} does not have the commit {revision}.",
+                hint="It may have been removed by a force push; look at the repository.",
+            )
+        return content
 
     def default_branch(self) -> str:
         """Ask GitHub for the branch that `HEAD` stands for."""

@@ -43,7 +43,7 @@ class RequiredChecks:
         reports stays "Expected" for ever, or waits for somebody's approval:
         https://docs.github.com/en/actions/concepts/security/github_token
 
-        Raises GitOpsAccessError, GitOpsError and CancelledError.
+        Raises GitOpsAccessError, GitOpsUnavailableError, GitOpsError and CancelledError.
         """
         data = self._api.ask(_CHECKS, {"number": pull.number}, permission="pull-requests: read")
         if data.problems:

@@ -97,6 +97,10 @@ class Trees:
         places = [*list(path.parents)[-2::-1], path] if path.parts else []
         return [(place, self._at(head, place)) for place in places]
 
+    def is_there(self, head: CommitSha) -> bool:
+        """Whether a commit that was asked about is one that GitHub has."""
+        return self._at(head, PurePosixPath()) is not None
+
     def modes(self, head: CommitSha, paths: Collection[str]) -> dict[str, str]:
         """The modes of all files and links in folders seen so far, these paths among them."""
         self.load(head, [PurePosixPath(path) for path in paths])

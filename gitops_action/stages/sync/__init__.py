@@ -1,9 +1,11 @@
 """Stage 5: Argo CD reports the commit deployed.
 
-`verdict` says what one document means, `wait` asks for documents until one says enough.
+`verdict` says what one document means, `wait` asks for documents until one says enough; `reported`
+asks GitHub instead, where others report on the commit.
 """
 
 from gitops_action.model.wait import ApplicationName, SyncMode, WaitFor
+from gitops_action.stages.sync.reported import ReportedRequest, Reports, wait_for_report
 from gitops_action.stages.sync.request import (
     ApplicationResult,
     Promoted,
@@ -20,10 +22,13 @@ __all__ = [
     "Clock",
     "History",
     "Promoted",
+    "ReportedRequest",
+    "Reports",
     "ResourceStatus",
     "SyncMode",
     "SyncRequest",
     "SyncResult",
     "WaitFor",
     "sync",
+    "wait_for_report",
 ]

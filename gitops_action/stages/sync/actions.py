@@ -41,6 +41,11 @@ def decide(view: View, memory: Memory, finding: Finding, now: float) -> Action |
     return None
 
 
+def is_being_repaired(view: View, memory: Memory, now: float) -> bool:
+    """Whether the failure of the last operation is ours to mend, and may be mended yet."""
+    return _ended_by_us(view, memory) and now - memory.asked_at < _DOUBT_SECONDS
+
+
 def _ended_by_us(view: View, memory: Memory) -> bool:
     """Whether ending the older operation met ours instead: auto-sync never tries it again."""
     last = view.application.operation

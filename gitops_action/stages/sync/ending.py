@@ -32,6 +32,7 @@ _WHEN_LATE = {
     " runs.",
     State.SETTLE: "It was Healthy at last, not long enough: give it more time with `wait-timeout`.",
 }
+_LONG_QUEUED = 30.0
 _NEVER_SEEN = "Look at the address in `argocd-server`, and whether the runner may reach it."
 
 
@@ -40,17 +41,24 @@ class Pages(Protocol):
         """The address of the Application's page."""
 
 
-def too_late(waiting: Sequence[Watch], seconds: float) -> WaitTimeoutError:
+def too_late(waiting: Sequence[Watch], begun: float, now: float) -> WaitTimeoutError:
     """Say what the deadline found, of every Application that was still waited for."""
     first = waiting[0]
-    hint = _WHEN_LATE[first.verdict.state] if first.verdict else _NEVER_SEEN
+    hint = _NEVER_SEEN
+    if first.verdict:
+        hint = _WHEN_LATE[State.RECONCILE if _stands_still(first, now) else first.verdict.state]
     return WaitTimeoutError(
-        " ".join(_last_seen(watch, seconds) for watch in waiting),
+        " ".join(_last_seen(watch, now - begun, now) for watch in waiting),
         hint=hint.format(name=first.name),
     )
 
 
-def _last_seen(watch: Watch, seconds: float) -> str:
+def _stands_still(watch: Watch, now: float) -> bool:
+    """Whether Argo CD answers, and its controller does nothing."""
+    return watch.queued_seconds(now) >= _LONG_QUEUED and not watch.refused_now
+
+
+def _last_seen(watch: Watch, seconds: float, now: float) -> str:
     document, verdict, goal = watch.application, watch.verdict, watch.goal
     if document is None or verdict is None:
         return f"{watch.name} was not seen in {duration(seconds)}: {watch.reason}"
@@ -62,6 +70,11 @@ def _last_seen(watch: Watch, seconds: float) -> str:
         f"{watch.name} is {status} at {short(document.revision)} after {duration(seconds)};"
         f" expected {expected} at {goal.commit.short}."
     )
+    if _stands_still(watch, now):
+        return (
+            f"{text} Nothing reconciles: a refresh has been waiting for its turn for"
+            f" {duration(watch.queued_seconds(now))}."
+        )
     if verdict.state is State.REVISION and not watch.refused_now:
         return text
     return f"{text} Last seen: {watch.reason.rstrip('.')}."

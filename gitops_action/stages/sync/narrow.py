@@ -32,7 +32,8 @@ def narrow(
     """Put the source that decides first, with its revision and its operation's, and its health."""
     if goal.resources:
         application = replace(application, health=_health(application.resources, goal.resources))
-    if len(application.spec.sources) <= 1:
+    # A list of one source is still a list, with revisions of its own.
+    if not application.several_sources:
         return application
     ours = _ours(application, goal, relation)
     place = min(ours, key=lambda one: _rank(relation(_at(application.revisions, one))))

@@ -41,11 +41,16 @@ class Promotion:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The image references that the kustomizations render at our own commit."""
+        """What the kustomizations ask for at our own commit; nothing where it cannot be read."""
         request = self._promoted.image
         if request is None:
             return ()
-        found = (self._change(path, self._promoted.commit, request) for path in self._paths)
+        try:
+            found = [self._change(path, self._promoted.commit, request) for path in self._paths]
+        except CancelledError:
+            raise
+        except ActionError:
+            return ()
         return tuple(dict.fromkeys(new for change in found if change for _, new in change))
 
     def asked_for(self, revision: CommitSha) -> str | None:

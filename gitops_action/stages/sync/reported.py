@@ -1,18 +1,21 @@
 """The wait where the runner cannot reach Argo CD: what others report on GitHub about the commit.
 
 Whoever reports does so on the commit that was synced, and never on one that was overtaken before:
-so reports on descendants of ours count too. A report on ours that says success is final.
+so reports on descendants of ours count too, as long as these ask for our image. A report on ours
+that says success is final.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from gitops_action.errors import ReportedError, WaitTimeoutError
+from gitops_action.errors import ReportedError, RolledBackError, WaitTimeoutError
 from gitops_action.model.via import Reporter, Via
 from gitops_action.model.wait import ApplicationName
+from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage, Relation
+from gitops_action.stages.sync.promotion import Files, Promotion
 from gitops_action.stages.sync.request import ApplicationResult, SyncResult
 from gitops_action.stages.sync.words import duration, one_line
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from gitops_action.model.deployment import CommitReport
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
+    from gitops_action.stages.sync.request import Promoted
 
 _POLL_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 55.0
@@ -37,11 +41,15 @@ _BAD = {"failure", "error"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedRequest:
-    """Which report to wait for, and how long; `branch` is where the commit was promoted."""
+    """Which report to wait for, and how long.
+
+    `branch` is where the commit was promoted; `changed` is false where it had nothing to change.
+    """
 
     via: Via
     branch: str
     timeout_seconds: float
+    changed: bool = True
 
 
 class Reports(Protocol):
@@ -57,9 +65,11 @@ class Reports(Protocol):
     def commits(
         self, branch: str, path: PurePosixPath | None = None, count: int = 50
     ) -> Sequence[CommitSha]:
-        """The newest commits, newest first; with `path` those that touched it."""
+        """The newest commits up to a branch or SHA, newest first; those that touched `path`."""
 
-    def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None: ...
+
+class History(Branches, Files, Protocol):
+    """The commits of the GitOps branch, and the files in them."""
 
 
 class Clock(Protocol):
@@ -68,18 +78,30 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-def wait_for_report(
-    request: ReportedRequest, commit: CommitSha, *, reports: Reports, clock: Clock, log: Log
+def wait_for_report(  # noqa: PLR0913  four collaborators beside what is asked
+    request: ReportedRequest,
+    promoted: Promoted,
+    *,
+    reports: Reports,
+    history: History,
+    clock: Clock,
+    log: Log,
+    sources: Ancestry | None = None,
 ) -> SyncResult:
-    """Wait until `commit`, or a descendant, is reported to be deployed.
+    """Wait until what was promoted, or a descendant that asks for it, is reported to be deployed.
 
-    Raises ReportedError where it is reported to have failed, WaitTimeoutError at the deadline, and
-    the errors of `reports`. Every error of ours carries the SyncResult so far.
+    Raises ReportedError where it is reported to have failed, RolledBackError where somebody
+    replaced our image, WaitTimeoutError at the deadline, and the errors of `reports`. Every error
+    of ours carries the SyncResult so far.
     """
     begun = said_at = clock.monotonic()
-    said = ""
+    if not request.changed:
+        promoted = replace(promoted, commit=_last_change(promoted, reports, history))
+    commit, said = promoted.commit, ""
+    promotion = Promotion(promoted, history, sources)
+    lineage = Lineage(commit, history, clock.monotonic, promotion, request.branch)
     while True:
-        report = _decides(request, commit, reports)
+        report = _decides(request, lineage, commit, reports)
         reason = _said(report, commit)
         now = clock.monotonic()
         if reason != said or now - said_at >= _HEARTBEAT_SECONDS:
@@ -87,39 +109,54 @@ def wait_for_report(
             log.say(f"{request.via}: {reason}{lasted}")
             said, said_at = reason, now
         result = _result(request.via, report, reason)
-        if report and report.state in _GOOD:
-            return result
-        if report and report.state in _BAD:
-            raise _failed(request.via, reason, result)
+        if ended := _ended(report, lineage, request.via, result):
+            return ended
         if now - begun >= request.timeout_seconds:
             raise _too_late(request, commit, reason, result)
         clock.sleep(min(_POLL_SECONDS, begun + request.timeout_seconds - now))
 
 
-def last_change(
-    branch: str, paths: Sequence[PurePosixPath], *, reports: Reports
-) -> CommitSha | None:
-    """The commit since which the files at `paths` are as they are; None where none is known.
+def _ended(
+    report: CommitReport | None, lineage: Lineage, via: Via, result: SyncResult
+) -> SyncResult | None:
+    """What the wait comes to by this report; None while it goes on."""
+    if report is None:
+        return None
+    relation = lineage.relation(report.sha.value)
+    if relation is Relation.SUPERSEDED:
+        return replace(result, superseded=True)
+    if relation is Relation.REPLACED:
+        raise _rolled_back(report, lineage.replacement(report.sha.value), result)
+    if report.state in _BAD:
+        raise _failed(via, result)
+    return result if report.state in _GOOD else None
+
+
+def _last_change(promoted: Promoted, reports: Reports, history: History) -> CommitSha:
+    """The commit since which the kustomizations are as they are.
 
     This is whose reports matter where nothing had to be changed: nobody reports on a commit that
     leaves an Application as it was.
     """
     newest: CommitSha | None = None
-    for path in paths:
-        for commit in reports.commits(branch, path, 1):
-            if newest is None or reports.contains(newest, commit):
+    for path in promoted.files:
+        for commit in reports.commits(promoted.commit.value, path, 1):
+            if newest is None or history.contains(newest, commit):
                 newest = commit
-    return newest
+    return newest or promoted.commit
 
 
-def _decides(request: ReportedRequest, commit: CommitSha, reports: Reports) -> CommitReport | None:
+def _decides(
+    request: ReportedRequest, lineage: Lineage, commit: CommitSha, reports: Reports
+) -> CommitReport | None:
     """The report on our commit where it is good, else the newest that is final, else any."""
     ours = seen = _report(request.via, commit, reports)
     if ours and ours.state in _GOOD:
         return ours
-    for sha in _descendants(request, commit, reports):
+    for sha in _descendants(request, lineage, commit, reports):
         report = _report(request.via, sha, reports)
-        if report and report.state in _GOOD | _BAD:
+        final = report and report.state in _GOOD | _BAD
+        if report and (final or not lineage.relation(sha.value).covers):
             return report
         seen = seen or report
     return seen
@@ -132,14 +169,14 @@ def _report(via: Via, sha: CommitSha, reports: Reports) -> CommitReport | None:
 
 
 def _descendants(
-    request: ReportedRequest, commit: CommitSha, reports: Reports
+    request: ReportedRequest, lineage: Lineage, commit: CommitSha, reports: Reports
 ) -> Iterator[CommitSha]:
     """The newest commits that contain ours and may carry a report, newest first."""
     if request.via.reporter is Reporter.DEPLOYMENT:
         others = reports.deployments(request.via.name)
     else:
         others = reports.commits(request.branch, None, _COMMITS)
-    found = (one for one in others if one != commit and reports.contains(commit, one))
+    found = (one for one in others if one != commit and lineage.relation(one.value).follows)
     return itertools.islice(found, _DESCENDANTS)
 
 
@@ -165,11 +202,21 @@ def _result(via: Via, report: CommitReport | None, reason: str) -> SyncResult:
     return SyncResult((one,))
 
 
-def _failed(via: Via, reason: str, result: SyncResult) -> ReportedError:
-    url = result.applications[0].url
+def _rolled_back(report: CommitReport, image: str, result: SyncResult) -> RolledBackError:
+    return RolledBackError(
+        f"Somebody replaced our image: {report.sha.short} asks for {image}, which is not known to"
+        " be newer.",
+        hint="Look who changed it: `git log` of the kustomization. If it was not meant, run this"
+        " job again.",
+        partial=result,
+    )
+
+
+def _failed(via: Via, result: SyncResult) -> ReportedError:
+    (one,) = result.applications
     return ReportedError(
-        f"The report {via} says {reason}.",
-        hint=(f"Look at {url}. " if url else "")
+        f"The report {via} says {one.reason}.",
+        hint=(f"Look at {one.url}. " if one.url else "")
         + "Mend what it names in the GitOps repository and push, or promote the previous image"
         " again. If somebody has mended it in the cluster, run this job again once it says so.",
         partial=result,

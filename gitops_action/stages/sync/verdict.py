@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitops_action.errors import ComparisonError, DegradedError, SyncError
-from gitops_action.model.wait import WaitFor
-from gitops_action.stages.sync.actions import Action, decide
+from gitops_action.model.wait import SyncMode, WaitFor
+from gitops_action.stages.sync.actions import Action, decide, is_being_repaired
 from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
 from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
@@ -98,7 +98,8 @@ def judge(
     finding = find(view)
     memory = _remember(memory, finding, view, now)
     action = decide(view, memory, finding, now)
-    failure = finding.failure if action is not Action.SYNC else None
+    mends = action is Action.SYNC or is_being_repaired(view, memory, now)
+    failure = None if mends else finding.failure
     if now - memory.since < finding.grace or len(memory.reconciled) < finding.comparisons:
         failure = None
     if failure and (overtaken := _overtaken(view, failure, lineage)):
@@ -163,6 +164,8 @@ def _remember(memory: Memory, finding: Finding, view: View, now: float) -> Memor
 
 
 def _settled(view: View, memory: Memory, now: float) -> bool:
+    if view.goal.mode is SyncMode.ALWAYS and not memory.operated:
+        return False
     if view.goal.wait_for is WaitFor.SYNCED:
         return True
     if memory.documents < _CONFIRMED:

@@ -164,7 +164,8 @@ class _Loop:
             waiting = [watch for watch in waiting if not watch.done]
             now = self._clock.monotonic()
             if waiting and now >= self._deadline:
-                raise self._look.explained(too_late(waiting, now - self._begun), waiting)
+                late = too_late(waiting, self._begun, now)
+                raise self._look.explained(late, waiting)
             self._voice.say_alive(waiting, now)
             poll = next(seconds for until, seconds in _POLLS if now - self._begun < until)
             wake = min([now + poll, self._deadline, *(watch.wants_at for watch in waiting)])

@@ -68,6 +68,7 @@ class Watch:
         self._refused_since: float | None = None
         self._refusals = 0
         self._not_before = float("-inf")
+        self._queued_since: float | None = None
 
     @property
     def refused_now(self) -> bool:
@@ -88,6 +89,10 @@ class Watch:
     def action(self) -> Action | None:
         """What to do about the last document; nothing while none came after it."""
         return None if self.refused_now or self.verdict is None else self.verdict.action
+
+    def queued_seconds(self, now: float) -> float:
+        """How long a refresh has been waiting for its turn."""
+        return now - self._queued_since if self._queued_since is not None else 0.0
 
     @property
     def nonce(self) -> str:
@@ -133,6 +138,10 @@ class Watch:
         """Take a document in."""
         self._note_refresh(now, refresh=refresh)
         self._refused_since, self._refusals = None, 0
+        if not application.refresh_queued:
+            self._queued_since = None
+        elif self._queued_since is None:
+            self._queued_since = now
         self.verdict = judge(
             application, self._memory, goal=self.goal, lineage=self._lineage, now=now
         )

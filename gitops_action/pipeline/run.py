@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from gitops_action.errors import (
     ActionError,
@@ -14,22 +12,15 @@ from gitops_action.errors import (
     EntryError,
     KustomizationError,
     ProofError,
-    RegistryError,
     RenderError,
 )
-from gitops_action.kustomization import ImageRequest, Renderer
-from gitops_action.model.image import ImageReference
 from gitops_action.model.log import Annotation, HeldLog, Level, Log
 from gitops_action.model.stage import Stage
 from gitops_action.outcome import Outcome
+from gitops_action.pipeline.deploy import deploy, is_echo
+from gitops_action.pipeline.systems import Cancellation, Systems
 from gitops_action.plan import Plan
 from gitops_action.progress import Progress
-from gitops_action.stages import build as build_stage
-from gitops_action.stages import preflight as preflight_stage
-from gitops_action.stages import promote as promote_stage
-from gitops_action.stages import publish as publish_stage
-from gitops_action.stages import sync as sync_stage
-from gitops_action.stages import verify as verify_stage
 from gitops_action.stages.build import BuildRequest, BuiltImage, build
 from gitops_action.stages.preflight import (
     PREFLIGHT,
@@ -37,53 +28,8 @@ from gitops_action.stages.preflight import (
     PreflightResult,
     preflight,
 )
-from gitops_action.stages.promote import PromoteResult, promote
 from gitops_action.stages.publish import publish
-from gitops_action.stages.sync import Promoted, sync
 from gitops_action.stages.verify import VerifyRequest, VerifyResult, verify
-
-
-class Cancellation(Protocol):
-    """The clock of every wait, and the event that ends every wait and child."""
-
-    def cancel(self, reason: str) -> None: ...
-
-    def check(self) -> None: ...
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class Builder(build_stage.Builder, publish_stage.Pusher, Protocol):
-    def discard(self, built: BuiltImage) -> None:
-        """Remove what was built from this machine."""
-
-
-class Registry(publish_stage.Registry, preflight_stage.Registry, Protocol): ...
-
-
-class GitOps(
-    promote_stage.GitOpsRepository, preflight_stage.GitOps, sync_stage.History, Protocol
-): ...
-
-
-class ArgoCD(sync_stage.ArgoCD, preflight_stage.ArgoCD, Protocol): ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Systems:
-    """Everything outside, one door each."""
-
-    go: verify_stage.Go
-    docker: Builder
-    ko: Builder
-    registry: Registry
-    gitops: GitOps
-    kustomize: Renderer
-    argocd: ArgoCD
-    cancellation: Cancellation
-    chance: Callable[[], float]
 
 
 def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
@@ -92,13 +38,15 @@ def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
     try:
         for notice in plan.notices:
             log.annotate(Annotation(Level.NOTICE, notice))
+        if is_echo(progress, systems):
+            return progress.outcome(None)
         built = _verify_and_build(progress, systems)
         try:
             _publish(progress, systems, built)
         finally:
             if built:
-                _builder(systems, built).discard(built)
-        _promote_and_sync(progress, systems)
+                systems.builder(built).discard(built)
+        deploy(progress, systems)
     except ActionError as error:
         if plan.elsewhere and isinstance(
             error, KustomizationError | EntryError | ProofError | RenderError
@@ -127,7 +75,7 @@ def _verify_and_build(progress: Progress, systems: Systems) -> BuiltImage | None
     built = progress.result(BuiltImage)
     if failures:
         if built:
-            _builder(systems, built).discard(built)
+            systems.builder(built).discard(built)
         verified = progress.result(VerifyResult)
         # A compile error ends both verify and build: it is told once.
         told = {one.location for one in verified.findings} - {None} if verified else set()
@@ -204,71 +152,8 @@ def _publish(progress: Progress, systems: Systems, built: BuiltImage | None) -> 
             lambda log: publish(
                 request,
                 built,
-                pusher=_builder(systems, built),
+                pusher=systems.builder(built),
                 registry=systems.registry,
                 log=log,
             ),
         )
-
-
-def _promote_and_sync(progress: Progress, systems: Systems) -> None:
-    plan = progress.plan
-    if plan.promote is None or plan.image is None:
-        return
-    image = progress.image or _already_published(plan.image, systems.registry)
-    progress.image = image
-    promotion = plan.promote
-    promoted = progress.stage(
-        Stage.PROMOTE,
-        lambda log: promote(
-            promotion,
-            image,
-            repository=systems.gitops,
-            renderer=systems.kustomize,
-            clock=systems.cancellation,
-            chance=systems.chance,
-            log=log,
-        ),
-    )
-    if plan.sync:
-        request = plan.sync
-        progress.stage(
-            Stage.SYNC,
-            lambda log: sync(
-                request,
-                _to_wait_for(plan, image, promoted),
-                argocd=systems.argocd,
-                ancestry=systems.gitops,
-                # Where the manifests lie beside the sources, their histories are one.
-                sources=None if plan.elsewhere else systems.gitops,
-                clock=systems.cancellation,
-                log=log,
-            ),
-        )
-
-
-def _to_wait_for(plan: Plan, image: ImageReference, promoted: PromoteResult) -> Promoted:
-    request = plan.promote
-    known = promoted.changed and not promoted.unproved
-    return Promoted(
-        commit=promoted.revision,
-        files=promoted.files,
-        image=ImageRequest(image, request.entry, request.pin) if request else None,
-        rendered_diff=promoted.rendered_diff if known else None,
-        source=plan.source,
-    )
-
-
-def _already_published(image: ImageReference, registry: Registry) -> ImageReference:
-    """Ask for the image that an earlier job pushed: a kustomization never names a missing one."""
-    digest = registry.digest(image)
-    if digest is None:
-        raise RegistryError(
-            f"{image} is not in the registry, and this step does not build it.",
-            hint="Let `stages` include `build publish`, or push the image in an earlier step.",
-        )
-    return replace(image, digest=digest)
-
-
-def _builder(systems: Systems, built: BuiltImage) -> Builder:
-    return systems.docker if built.builder == "docker" else systems.ko

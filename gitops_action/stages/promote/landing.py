@@ -1,0 +1,203 @@
+"""The edit, made and landed.
+
+On a rejected push we do not rebase: we take the new head and make the edit again. A server that
+fails is asked again in the same loop, under the same deadline.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from gitops_action.errors import ActionError, ConflictError, GitOpsUnavailableError
+from gitops_action.kustomization import FileEdit, RenderedProof, Renderer, Snapshot, prove_rendered
+from gitops_action.model.change import Change
+from gitops_action.model.log import Annotation, Level
+from gitops_action.stages.promote.guard import Judgement
+from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitops_action.model.log import Log
+    from gitops_action.model.source import CommitSha
+
+_SHORTEST_ATTEMPT_SECONDS = 0.2
+_LONGEST_DELAY_SECONDS = 20.0
+_GROWTH = 4
+
+
+class GitOpsRepository(Snapshot, Protocol):
+    """The GitOps repository: branches that can be read, and moved by compare-and-swap."""
+
+    def head(self, branch: str) -> CommitSha:
+        """Ask the server for the branch's newest commit."""
+
+    def land(self, change: Change, branch: str) -> CommitSha | None:
+        """Commit, and move the branch from the change's parent to it; None after a lost race."""
+
+
+class Clock(Protocol):
+    """Time, and a sleep that a cancellation ends."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What shall be landed: asked at every head again, because others write too.
+
+    `edits` makes the edits of a head, `judge` says whether something newer is there, and `message`
+    is the commit's.
+    """
+
+    edits: Callable[[CommitSha], tuple[FileEdit, ...]]
+    judge: Callable[[tuple[FileEdit, ...], CommitSha], Judgement]
+    message: Callable[[Judgement], str]
+
+
+def land(  # noqa: PLR0913  the collaborators of a stage are named one by one
+    request: PromoteRequest,
+    intent: Intent,
+    *,
+    repository: GitOpsRepository,
+    renderer: Renderer,
+    clock: Clock,
+    log: Log,
+    chance: Callable[[], float],
+) -> PromoteResult:
+    """Try until it is landed, or until the deadline; raises as `promote` does."""
+    deadline = clock.monotonic() + request.deadline_seconds
+    attempts = 0
+    while True:
+        started = clock.monotonic()
+        try:
+            head = repository.head(request.branch)
+            result = _attempt(request, intent, head, repository, renderer)
+            if result:
+                _tell(result, log)
+                return result.result
+            failure: ActionError = _lost(request, attempts + 1, head)
+            why = (
+                f"Somebody else pushed to {request.branch} first: starting over from its new head."
+            )
+        except GitOpsUnavailableError as error:
+            failure, why = error, f"{error.message} Trying again."
+        attempts += 1
+        # Full jitter, measured in attempts: they take longer where the server is slow or many are
+        # at it, and a wait that is short beside an attempt only makes more of them lose.
+        unit = max(_SHORTEST_ATTEMPT_SECONDS, clock.monotonic() - started)
+        left = deadline - clock.monotonic() - unit
+        if left < unit:
+            raise failure
+        delay = chance() * min(_LONGEST_DELAY_SECONDS, unit * _GROWTH**attempts, left)
+        log.say(why)
+        clock.sleep(delay)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt ended, and what it leaves to be told."""
+
+    result: PromoteResult
+    edits: tuple[FileEdit, ...]
+    notices: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def _attempt(
+    request: PromoteRequest,
+    intent: Intent,
+    head: CommitSha,
+    repository: GitOpsRepository,
+    renderer: Renderer,
+) -> _Attempt | None:
+    """Make the edit on this head and land it; None after a lost race."""
+    edits = intent.edits(head)
+    judgement = intent.judge(edits, head)
+    if judgement.newer and not request.allow_downgrade:
+        superseded = f"Superseded, and nothing was written: {judgement.newer}."
+        result = _result(edits, head, Ending.SUPERSEDED)
+        return _Attempt(replace(result, newer=judgement.newer), (), (superseded,))
+    # After a lost race too: the renderer knows what it has rendered before.
+    proof = prove_rendered(
+        edits, tree=repository, head=head, renderer=renderer, required=request.proof_required
+    )
+    notices = (*_downgrade(judgement), *judgement.notices, *proof.notices, *proof.unproved)
+    files = {edit.path: edit.edit.text.encode() for edit in edits if edit.edit.changed}
+    if not files or request.dry_run:
+        ending = Ending.PLANNED if files else Ending.UNCHANGED
+        return _Attempt(_result(edits, head, ending, proof), edits, notices, proof.warnings)
+    change = Change(
+        parent=head, files=files, message=intent.message(judgement), author=request.author
+    )
+    commit = repository.land(change, request.branch)
+    if commit is None:
+        return None
+    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices, proof.warnings)
+
+
+def _downgrade(judgement: Judgement) -> tuple[str, ...]:
+    return (f"A downgrade, as asked for: {judgement.newer}.",) if judgement.newer else ()
+
+
+def _tell(attempt: _Attempt, log: Log) -> None:
+    for file in attempt.edits:
+        for notice in file.edit.notices:
+            log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))
+        for warning in file.edit.warnings:
+            log.annotate(Annotation(Level.WARNING, f"{file.path}: {warning}"))
+    for warning in attempt.warnings:
+        log.annotate(Annotation(Level.WARNING, warning))
+    for notice in attempt.notices:
+        log.annotate(Annotation(Level.NOTICE, notice))
+
+
+def _result(
+    edits: tuple[FileEdit, ...],
+    revision: CommitSha,
+    ending: Ending,
+    proof: RenderedProof | None = None,
+) -> PromoteResult:
+    return PromoteResult(
+        revision=revision,
+        ending=ending,
+        previous=edits[0].edit.previous if edits else "",
+        diff="".join(_diff(file) for file in edits if file.edit.changed) if proof else "",
+        files=tuple(file.path for file in edits),
+        changes=tuple(
+            (file.path, change)
+            for file in edits
+            for change in file.edit.images
+            if change.changed and proof
+        ),
+        rendered_diff=proof.diff if proof else "",
+        unproved=proof.unproved if proof else (),
+    )
+
+
+def _diff(file: FileEdit) -> str:
+    lines = difflib.unified_diff(
+        file.before.splitlines(keepends=True),
+        file.edit.text.splitlines(keepends=True),
+        f"a/{file.path}",
+        f"b/{file.path}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _lost(request: PromoteRequest, attempts: int, head: CommitSha) -> ConflictError:
+    return ConflictError(
+        f"{attempts} pushes to the branch {request.branch} came too late within "
+        f"{request.deadline_seconds:.0f} s: others pushed first each time, last at {head.short}. "
+        "Nothing of ours is on the branch.",
+        hint="Run the job again. Where many jobs promote at once, let them take turns with\n"
+        "concurrency:\n  group: gitops",
+    )

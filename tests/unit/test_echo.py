@@ -1,0 +1,116 @@
+"""A run that our own promotion has started builds nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_action.model.source import CommitSha
+from gitops_action.outcome import Outcome, Result, State
+from gitops_action.pipeline import run
+from gitops_action.plan import make_plan
+from tests.fakes.runs import SHA, context_of, everything, plan_of
+from tests.fakes.world import KUSTOMIZATION, OVERLAY, World
+
+DEPLOYED = CommitSha("c" * 40)
+
+
+@pytest.fixture
+def world() -> World:
+    """The branch asks for the image of DEPLOYED; only the kustomization has changed since."""
+    world = World()
+    world.gitops.write(OVERLAY, KUSTOMIZATION.replace("0000000", DEPLOYED.value))
+    world.gitops.changed = {DEPLOYED: {OVERLAY}}
+    return world
+
+
+def _run(world: World, **given: str) -> Outcome:
+    return run(plan_of(**given), systems=world.systems(), log=world.log)
+
+
+def _built(outcome: Outcome) -> bool:
+    return {run.name: run.state for run in outcome.runs}["build"] is not State.SKIPPED
+
+
+def test_our_own_push_is_not_built(world: World) -> None:
+    """
+    With a token that starts workflows, or after the merge of a pull request, there is no loop.
+    """
+    outcome = _run(world)
+
+    assert outcome.result is Result.UNCHANGED
+    assert not _built(outcome)
+    assert world.gitops.pushed == []
+    assert str(outcome.image) == f"ghcr.io/acme/shop:{DEPLOYED}"
+    assert outcome.sync is not None
+    assert any("Nothing is built" in note.message for note in world.log.annotations)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{OVERLAY, "main.go"}, {"main.go"}, set()],
+    ids=["code and kustomization", "code", "nothing"],
+)
+def test_a_change_of_the_code_is_built(world: World, changed: set[str]) -> None:
+    """
+    Code that comes together with a promotion is not forgotten; the same commit again is verified.
+    """
+    world.gitops.changed = {DEPLOYED: changed}
+
+    outcome = _run(world)
+
+    assert _built(outcome)
+    assert outcome.promote is not None
+    assert outcome.promote.changed
+
+
+@pytest.mark.parametrize("text", ["v1", "", "images: ["], ids=["tag", "none", "broken"])
+def test_what_is_not_known_is_built(world: World, text: str) -> None:
+    """
+    An unknown image is no reason to build nothing, and a broken file is told by the preflight.
+    """
+    new = KUSTOMIZATION.replace('newTag: "0000000"', f"newTag: {text}" if text else "")
+    world.gitops.write(OVERLAY, "images: [" if text == "images: [" else new)
+
+    outcome = _run(world)
+
+    assert outcome.runs[0].state is not State.SKIPPED
+    assert _built(outcome)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"event": "workflow_dispatch"}, {"ref_name": "next"}, {"ref_type": "tag"}],
+    ids=["by hand", "another branch", "a tag"],
+)
+def test_only_a_push_to_the_branch_can_be_our_own(world: World, context: dict[str, str]) -> None:
+    """
+    Whoever starts the workflow by hand, or for a version, wants it to build.
+    """
+    plan = make_plan(everything(gitops_branch="main"), context_of(**context))
+
+    outcome = run(plan, systems=world.systems(), log=world.log)
+
+    assert not plan.may_be_echo
+    assert _built(outcome)
+
+
+def test_a_cancelled_run_does_not_go_on_to_build(world: World) -> None:
+    """
+    What ends the run ends it here too.
+    """
+    world.cancellation.cancel("the run was cancelled")
+
+    outcome = _run(world)
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "cancelled"
+    assert not world.docker.built
+
+
+def test_the_commit_of_a_push_is_ours() -> None:
+    """
+    The plan knows when a promotion may come back.
+    """
+    assert plan_of().may_be_echo
+    assert plan_of().promote is not None
+    assert str(SHA) in str(plan_of().image)

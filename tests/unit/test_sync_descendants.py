@@ -1,0 +1,168 @@
+"""A newer commit on the branch: ours inside, or another image in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gitops_action.errors import GitOpsError, RolledBackError, WaitTimeoutError
+from gitops_action.model.argocd import Condition, Operation
+from gitops_action.model.source import CommitSha
+from gitops_action.stages.sync import SyncResult
+from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
+from tests.fakes.promotions import SOURCES, branch, promoted
+from tests.fakes.wait import Wait
+from tests.fakes.waiting import LinearAncestry
+
+LIVE = (f"ghcr.io/acme/shop:{SOURCES[1]}",)
+AT_NEWER = application(revision=NEWER, images=LIVE)
+
+
+def waiting(wait: Wait, ancestry: LinearAncestry) -> Wait:
+    """Let the wait know what was promoted, and what the branch asks for."""
+    wait.promoted, wait.ancestry = promoted(), ancestry
+    wait.sources = LinearAncestry(SOURCES)
+    wait.request = replace(wait.request, branch="main")
+    return wait
+
+
+def test_a_descendant_that_asks_for_our_image_counts() -> None:
+    """
+    Argo CD takes the branch's head: a busy repository must not make the wait hang.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch())
+
+    result = wait.run()
+
+    assert result.applications[0].revision == NEWER
+    assert not result.superseded
+
+
+def test_replaced_by_a_newer_source_commit_is_superseded_at_once() -> None:
+    """
+    The next job's image in our place is no failure, and nothing to wait for.
+    """
+    out_of_sync = application(revision=NEWER, sync="OutOfSync", health="Progressing")
+    wait = waiting(Wait((0, application(revision=OLDER)), (2, out_of_sync)), branch(newer="3" * 40))
+
+    result = wait.run()
+
+    assert result.superseded
+    assert wait.seconds <= 3
+    assert wait.log.lines[-1] == (
+        f"shop: superseded: ccccccc asks for the newer ghcr.io/acme/shop:{SOURCES[2]}"
+    )
+
+
+def test_the_failure_of_a_commit_that_superseded_ours_is_not_ours() -> None:
+    """
+    A broken newer commit turns its own job red, and not this one.
+    """
+    failed = Operation(phase="Failed", revision=NEWER, started_at=BEFORE, finished_at=LATER)
+    document = application(revision=NEWER, sync="OutOfSync", operation=failed)
+    wait = waiting(Wait((0, document)), branch(newer="3" * 40))
+
+    assert wait.run().superseded
+
+
+def test_a_newer_commit_that_cannot_be_rendered_is_not_our_failure() -> None:
+    """
+    Argo CD names no commit then: the branch's own head tells whose kustomization is broken.
+    """
+    broken = application(
+        sync="Unknown", revision="main", conditions=(Condition("ComparisonError", "no such field"),)
+    )
+    script = [
+        (float(at), replace(broken, reconciled_at=LATER.replace(minute=at // 10)))
+        for at in range(0, 200, 10)
+    ]
+    wait = waiting(Wait(*script), branch(newer="3" * 40))
+
+    assert wait.run().superseded
+
+
+@pytest.mark.parametrize(
+    ("newer", "named"),
+    [
+        pytest.param(SOURCES[0], f"ghcr.io/acme/shop:{SOURCES[0]}", id="by an older commit"),
+        pytest.param("hotfix", "ghcr.io/acme/shop:hotfix", id="by nobody knows what"),
+        pytest.param(None, "no image of ours any more", id="by nothing"),
+    ],
+)
+def test_replaced_by_what_is_not_newer_fails(newer: str | None, named: str) -> None:
+    """
+    Somebody's revert is not our success: the message names what is asked for now.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch(newer=newer))
+
+    with pytest.raises(RolledBackError) as raised:
+        wait.run()
+
+    assert f"asks for {named}" in raised.value.message
+    assert wait.seconds <= 1
+    assert isinstance(raised.value.partial, SyncResult)
+    assert not raised.value.partial.rollout_failed
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "newer"),
+    [("1.2.0", "1.10.0", True), ("v1.2.0", "1.2.0", False), ("1.2.0", "1.1.9", False)],
+)
+def test_versions_are_in_their_order_where_no_commit_is_known(
+    ours: str, theirs: str, *, newer: bool
+) -> None:
+    """
+    Tags that are versions need no ancestry.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch(newer=theirs))
+    image = wait.promoted.image
+    assert image
+    wait.promoted = replace(
+        wait.promoted, source=None, image=replace(image, image=replace(image.image, tag=ours))
+    )
+
+    try:
+        superseded = wait.run().superseded
+    except RolledBackError:
+        superseded = False
+
+    assert superseded is newer
+
+
+def test_a_git_that_does_not_answer_is_asked_again() -> None:
+    """
+    What the descendant asks for is not guessed.
+    """
+
+    class Deaf(LinearAncestry):
+        asked = 0
+
+        def file(self, revision: CommitSha, path: object) -> bytes | None:
+            self.asked += 1
+            raise GitOpsError(f"no answer about {path} at {revision}", hint="")
+
+    wait = waiting(Wait((0, AT_NEWER)), Deaf([OLDER, OURS, NEWER]))
+    wait.request = replace(wait.request, timeout_seconds=60)
+
+    with pytest.raises(WaitTimeoutError, match="cannot tell whether ccccccc contains 9d0f7e3"):
+        wait.run()
+
+    assert isinstance(wait.ancestry, Deaf)
+    assert 5 <= wait.ancestry.asked <= 14
+
+
+def test_a_digest_is_told_from_another_one_of_the_same_tag() -> None:
+    """
+    A tag that was pushed again is another image.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch(newer=f"{SOURCES[1]}"))
+    assert isinstance(wait.ancestry, LinearAncestry)
+    pinned = f"images:\n- name: ghcr.io/acme/shop\n  digest: sha256:{'7' * 64}\n"
+    wait.ancestry.files = {
+        **wait.ancestry.files,
+        NEWER: {"overlays/dev/kustomization.yaml": pinned},
+    }
+
+    with pytest.raises(RolledBackError, match="sha256:7777"):
+        wait.run()
