@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
@@ -151,7 +151,10 @@ def _run_in(
     workspace = Path(env.get("GITHUB_WORKSPACE", ".")).resolve()
     inputs = load_inputs(env, _defaults())
     base = _base_environment(env, private, inputs)
-    commit = workspace_commit(workspace, base)
+    repository = _repository(workspace, inputs.working_directory)
+    if isinstance(log, Runner):
+        log.repository = PurePosixPath(repository.relative_to(workspace))
+    commit = workspace_commit(repository, base)
     context = load_context(env, payload=_payload(env), commit=commit)
     if login := registry_credentials(inputs, context):
         log.mask(_basic(*login))
@@ -166,6 +169,12 @@ def _run_in(
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
+
+
+def _repository(workspace: Path, module: PurePosixPath) -> Path:
+    """The repository's root: the workspace, or the folder that checkout was given as `path:`."""
+    folders = (workspace / folder for folder in (*reversed(module.parents), module))
+    return next((folder for folder in folders if (folder / ".git").exists()), workspace)
 
 
 def _defaults() -> dict[str, str]:
