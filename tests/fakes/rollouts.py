@@ -74,7 +74,12 @@ class Rollout:
             behaviour=self._behaviour(),
         )
         self.application.advance(self.begun)
+        if chance.random() < 0.1:
+            self.application.schedule(chance.uniform(0, 20), self._somebody_syncs)
         self.argocd = MemoryArgoCD(self.clock, {"shop": self.application})
+        if chance.random() < 0.1:
+            goes = self.begun + chance.uniform(0, 20)
+            self.argocd.down = (goes, goes + chance.uniform(0.5, 60))
         self.ancestry = _Branch(self)
 
     @property
@@ -114,6 +119,10 @@ class Rollout:
     def was_replaced_by(self, push: Push) -> bool:
         source = _NEWER if push is Push.NEWER else _OLDER
         return any(one.source == source and one.time <= self.clock.now for one in self.followed())
+
+    def _somebody_syncs(self) -> None:
+        if not self.application.busy:
+            self.application.start_sync()
 
     def _commits(self) -> list[Commit]:
         chance = self.chance

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gitops_action.errors import DegradedError, WaitTimeoutError
+from gitops_action.errors import ArgoCDUnavailableError, DegradedError, WaitTimeoutError
 from gitops_action.model.argocd import Application, Comparison, Condition, Operation, Resource
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import SyncResult, WaitFor
@@ -139,6 +139,34 @@ def test_a_controller_that_stands_still_ends_at_the_deadline_with_the_reason() -
     assert 120 <= scene.seconds <= 126
     assert "Nothing reconciles" in raised.value.message
     assert "argocd-application-controller" in raised.value.hint
+
+
+def test_a_cached_error_is_forgotten_once() -> None:
+    """
+    T18: an error in the manifest cache survives every normal refresh.
+    """
+    error = "rpc error: Manifest generation error (cached): no such file"
+    cached = application(
+        sync="Unknown", revision="main", conditions=(Condition("ComparisonError", error),)
+    )
+    wait = Wait((0, cached), (20, application()))
+
+    wait.run()
+
+    assert [round(when) for when in wait.argocd.hard] == [5]
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
+    """
+    `Retry-After` is kept, within reason.
+    """
+    busy = ArgoCDUnavailableError("429", hint="")
+    busy.retry_after_seconds = 7.0
+    wait = Wait((0, busy), (3, application()))
+
+    wait.run()
+
+    assert [round(when) for when, _ in wait.argocd.asked] == [0, 7, 8]
 
 
 def test_a_mirror_that_is_late_is_asked_again() -> None:

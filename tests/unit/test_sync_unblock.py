@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gitops_action.errors import (
+    ArgoCDUnavailableError,
     SyncError,
 )
 from gitops_action.model.argocd import Application, Operation
@@ -158,6 +159,21 @@ def test_ending_our_own_operation_by_accident_is_repaired() -> None:
     assert state
     assert state["operation"]["info"][0]["value"].startswith("run/1 fffffff")
     assert scene.seconds < 20
+
+
+def test_a_request_to_end_it_without_an_answer_is_made_again() -> None:
+    """
+    Whether it arrived, the next document tells.
+    """
+    wait = Wait((0, BLOCKED), (20, application()))
+    wait.request = replace(wait.request, unblock=True)
+    wait.argocd.terminate_answers = [ArgoCDUnavailableError("reset", hint=""), False]
+
+    wait.run()
+
+    assert len(wait.argocd.terminated) > 1
+    assert "shop: reset" in wait.log.lines
+    assert "shop: the older operation ended by itself" in wait.log.lines
 
 
 def test_ours_ended_by_somebody_else_is_not_begun_again() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
 
 import semver
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from gitops_action.stages.sync.request import Promoted
 
 NOTHING = "no image of ours any more"
-_REFERENCE = re.compile(r"(?:.*/)?[^/:@]+(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
 
 
 class Files(Protocol):
@@ -80,9 +78,8 @@ class Promotion:
 
         By ancestry where both commits are known, by the order of versions where they are not.
         """
-        match = _REFERENCE.fullmatch(image)
         ours, request = self._promoted.source, self._promoted.image
-        tag = match["tag"] or "" if match else ""
+        tag = _tag(image)
         if ours and self._sources and is_commit_sha(tag):
             return self._sources.contains(ours, CommitSha(tag))
         versions = [one.removeprefix("v") for one in (request.image.tag if request else "", tag)]
@@ -103,19 +100,19 @@ class Promotion:
             return None
         try:
             edit = set_images(content.decode(), (request,))
-        except (ActionError, UnicodeDecodeError) as error:
-            if isinstance(error, CancelledError):
-                raise
+        except (ActionError, UnicodeDecodeError):
             return None
         return [(change.old, change.new) for change in edit.images]
 
 
 def _is_ours(reference: str, request: ImageRequest) -> bool:
     """Whether the reference names our image, by its digest where it has one, else by its tag."""
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        return False
-    if match["digest"]:
-        digest = request.image.digest
-        return match["digest"] == str(digest) if digest else match["tag"] == request.image.tag
-    return match["tag"] == request.image.tag
+    named, _, digest = reference.partition("@")
+    if digest and request.image.digest:
+        return digest == str(request.image.digest)
+    return _tag(named) == request.image.tag
+
+
+def _tag(reference: str) -> str:
+    """The tag; the colon before a port is none of its own."""
+    return reference.partition("@")[0].rpartition("/")[2].partition(":")[2]

@@ -8,7 +8,7 @@ from gitops_action.errors import ActionError, ApplicationError, ArgoCDUnavailabl
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action
 from gitops_action.stages.sync.closer import Closer, Look
-from gitops_action.stages.sync.ending import Pages, result, too_late
+from gitops_action.stages.sync.ending import ROLLOUT_FAILURES, Pages, result, too_late
 from gitops_action.stages.sync.kinds import changed_kinds, may_settle_late
 from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage
 from gitops_action.stages.sync.promotion import Files, Promotion
@@ -97,7 +97,7 @@ def sync(  # noqa: PLR0913  four collaborators beside what is asked
     try:
         _Loop(request, argocd, clock, log).run(watches)
     except ActionError as error:
-        error.partial = result(watches, argocd, failed=True)
+        error.partial = result(watches, argocd, failed=isinstance(error, ROLLOUT_FAILURES))
         raise
     return result(watches, argocd)
 
