@@ -187,8 +187,12 @@ class Graphql:
             "mergeCommit": merged,
             "autoMergeRequest": {"mergeMethod": pull.auto_merge} if pull.auto_merge else None,
             "author": {"__typename": "Bot" if bot else "User", "login": pull.author},
-            "statusCheckRollup": rollup if checks else None,
+            "statusCheckRollup": lambda _: (self._may_read_checks() and checks and rollup) or None,
         }
+
+    def _may_read_checks(self) -> bool:
+        self._token.require("checks: read")
+        return True
 
     def _numbered(self, name: str, number: int) -> PullRequest:
         for pull in self._github.about(name).pulls:
