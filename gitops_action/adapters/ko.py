@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitops_action.adapters.caches import do_not_trim
-from gitops_action.adapters.isolation import as_user, copy_tree, lend_certificates, own_tree
+from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.adapters.worktree import copy_tree
 from gitops_action.errors import ActionError, BuildError, InputError, ModuleError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed

@@ -51,8 +51,8 @@ def is_echo(progress: Progress, systems: Systems) -> bool:
     progress.log.annotate(
         Annotation(
             Level.NOTICE,
-            f"Nothing is built: since the commit of {echo.image.tagged} only the promoted "
-            "kustomizations have changed.",
+            f"Nothing is built: since the commit of {echo.image.tagged} only kustomizations have "
+            "changed.",
         )
     )
     progress.image = echo.image

@@ -115,7 +115,8 @@ class Graphql:
             said = "GitHub Actions is not permitted to create or approve pull requests"
             raise ApiError("FORBIDDEN", said)
         head, base = asked["headRefName"], asked["baseRefName"]
-        if any((one.head, one.base, one.state) == (head, base, "OPEN") for one in about.pulls):
+        ours = [one for one in about.pulls if not one.from_fork]
+        if any((one.head, one.base, one.state) == (head, base, "OPEN") for one in ours):
             said = f"A pull request already exists for {name.split('/')[0]}:{head}."
             raise ApiError("UNPROCESSABLE", said)
         number = len(about.pulls) + 1
@@ -180,7 +181,7 @@ class Graphql:
             "number": pull.number,
             "url": f"https://github.example/{name}/pull/{pull.number}",
             "state": pull.state,
-            "isCrossRepository": False,
+            "isCrossRepository": pull.from_fork,
             "headRefOid": git.head(pull.head),
             "headRefName": pull.head,
             "baseRefName": pull.base,

@@ -40,9 +40,13 @@ class FakeGitHub:
             raise self.refusals.pop(0)
         return self.repository.land(change, branch)
 
-    def replace(self, change: Change, branch: str) -> CommitSha | None:
+    def replace(
+        self, change: Change, branch: str, *, before: CommitSha | None = None
+    ) -> CommitSha | None:
         if self.lost:
             self.lost -= 1
+            return None
+        if before and self.repository.head(branch) != before:
             return None
         return self.repository.replace(change, branch)
 

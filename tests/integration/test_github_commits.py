@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -160,7 +161,12 @@ def test_a_cancellation_lets_a_commit_finish(
     """
     head = repository.head("main")
     repository.read(head, PATH)
-    place.about.races.append(lambda: place.cancellation.cancel("the run was cancelled"))
+
+    def race() -> None:
+        place.cancellation.cancel("the run was cancelled")
+        time.sleep(0.3)  # longer than it takes to notice
+
+    place.about.races.append(race)
 
     landed = repository.land(edit(head), "main")
 

@@ -103,6 +103,23 @@ def test_a_closed_pull_request_is_not_used_again(place: GitHubPlace, pulls: Pull
     assert pulls.find(BRANCH, "other") is None
 
 
+def test_a_forks_branch_of_the_same_name_is_not_ours(
+    place: GitHubPlace, pulls: PullRequests
+) -> None:
+    """
+    A stranger's pull request from a branch of that name is neither changed nor merged.
+    """
+    opened(place, pulls)
+    place.about.pulls[0].from_fork = True
+
+    found = pulls.find(BRANCH, "main")
+    ours = pulls.propose(proposal("ours"))
+
+    assert found is None
+    assert [one.title for one in place.about.pulls] == ["Promote shop to 2", "ours"]
+    assert ours.number == 2
+
+
 def test_a_pull_request_that_another_run_opened_first_is_updated(
     place: GitHubPlace, pulls: PullRequests
 ) -> None:

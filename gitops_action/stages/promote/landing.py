@@ -196,7 +196,7 @@ def _standing(request: PromoteRequest, intent: Intent, repository: GitOpsReposit
     head = repository.head(request.proposal)
     edits = intent.edits(head)
     ours = not any(file.edit.changed for file in edits)
-    return Standing(ours, intent.judge(edits, head).newer)
+    return Standing(head, ours, intent.judge(edits, head).newer)
 
 
 def _downgrade(judgement: Judgement) -> tuple[str, ...]:
@@ -204,6 +204,10 @@ def _downgrade(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _tell(attempt: _Attempt, log: Log) -> None:
+    if attempt.result.ending is Ending.PLANNED:
+        with log.group("A dry run: what would change, and what that renders to"):
+            log.foreign(attempt.result.diff)
+            log.foreign(attempt.result.rendered_diff)
     for file in attempt.edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))

@@ -29,8 +29,13 @@ class Branches(Protocol):
     def land(self, change: Change, branch: str) -> CommitSha | None:
         """Commit to the branch, signed by GitHub; None where it moved meanwhile."""
 
-    def replace(self, change: Change, branch: str) -> CommitSha | None:
-        """Let the branch be the change's parent and one commit; None where it moved meanwhile."""
+    def replace(
+        self, change: Change, branch: str, *, before: CommitSha | None = None
+    ) -> CommitSha | None:
+        """Let the branch be the change's parent and one commit; None where it moved meanwhile.
+
+        `before` is where it was seen.
+        """
 
 
 class PullRequests(Protocol):
@@ -68,8 +73,9 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an open pull request asks for: our image, or a newer one, which `newer` tells of."""
+    """What an open pull request asks for at `head`: ours, or a newer one that `newer` tells of."""
 
+    head: CommitSha
     ours: bool
     newer: str = ""
 
@@ -83,16 +89,17 @@ def propose(
 ) -> PromoteResult | None:
     """Let the pull request carry the change; None where another run was faster."""
     there = github.pulls.find(request.proposal, request.branch)
-    now = standing() if there else Standing(ours=False)
-    if now.newer and not request.allow_downgrade:
-        newer = f"{there.url if there else ''}: {now.newer}"
+    now = standing() if there else None
+    if there and now and now.newer and not request.allow_downgrade:
+        newer = f"{there.url}: {now.newer}"
         return replace(
             planned, ending=Ending.SUPERSEDED, revision=change.parent, newer=newer, changes=()
         )
-    if there and now.ours:
-        commit: CommitSha | None = there.head
+    if now and now.ours:
+        commit: CommitSha | None = now.head
     else:
-        commit = github.branches.replace(change, request.proposal)
+        before = now.head if now else None
+        commit = github.branches.replace(change, request.proposal, before=before)
     if commit is None:
         return None
     proposed = replace(planned, ending=Ending.PROPOSED, revision=commit, updated=bool(there))
