@@ -144,6 +144,8 @@ def _run_in(
 ) -> Outcome:
     workspace = Path(env.get("GITHUB_WORKSPACE", ".")).resolve()
     inputs = load_inputs(env, _defaults())
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     base = _base_environment(env, private, inputs)
     commit = workspace_commit(workspace, base)
     context = load_context(env, payload=_payload(env), commit=commit)
@@ -155,8 +157,6 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
-    if inputs.argocd_insecure:
-        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = _Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with _systems(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)
