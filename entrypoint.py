@@ -119,6 +119,8 @@ def _run_in(
 ) -> Outcome:
     workspace = Path(env.get("GITHUB_WORKSPACE", ".")).resolve()
     inputs = load_inputs(env, _defaults())
+    if inputs.argocd_insecure:
+        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     base = base_environment(env, private, inputs)
     repository = _repository(workspace, inputs.working_directory)
     if isinstance(log, Runner):
@@ -133,8 +135,6 @@ def _run_in(
             "The action does not run as root, so the tests could not be kept from its tokens.",
             hint="Use it by `uses:`, which runs its container as root.",
         )
-    if inputs.argocd_insecure:
-        log.annotate(Annotation(Level.WARNING, _INSECURE, "argocd-insecure"))
     place = Place(workspace=workspace, private=private, env={**env, **base}, base=base)
     with wired(inputs, context, plan, place, cancellation) as systems:
         return pipeline.run(plan, systems=systems, log=log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitops_action.errors import ApplicationError, SyncError
-from tests.systems.rollout import AUTOMATED, PATH, kustomization
+from tests.systems.rollout import PATH, kustomization
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -34,27 +34,12 @@ def test_a_sync_window_that_is_closed(deploy: Deploy, wait: Wait) -> None:
     Auto-sync says nowhere that a window keeps it from syncing: the wait asks, and says which.
     """
     one, _ = deploy()
-    project: Document = {
-        "sourceRepos": ["*"],
-        "destinations": [{"server": "*", "namespace": "*"}],
-        "syncWindows": [
-            {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}
-        ],
-    }
-    one.kubernetes.apply(
-        {
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "AppProject",
-            "metadata": {"name": one.name},
-            "spec": project,
-        },
-        one.installation.namespace,
-    )
+    window = {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": [one.name]}
     one.kubernetes.patch(
-        "Application",
+        "AppProject",
         one.installation.namespace,
-        one.name,
-        {"spec": {"project": one.name, "syncPolicy": AUTOMATED}},
+        "default",
+        {"spec": {"syncWindows": [window]}},
     )
 
     waiting = wait(one.bump("1.1.0"), one, timeout_seconds=300)

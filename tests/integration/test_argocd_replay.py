@@ -1,4 +1,4 @@
-"""The wait over HTTP on what the real Argo CD was recorded to answer, second by second."""
+"""The wait against a fake Argo CD that does what a real one was recorded to do."""
 
 from __future__ import annotations
 
