@@ -286,6 +286,7 @@ def _systems(
                 credentials=credentials,
                 user=builder,
                 cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
+                kept=_kept_caches(place.env),
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
