@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -30,7 +29,13 @@ from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
-from gitops_action.adapters.github import GitHubApi, GitHubReports
+from gitops_action.adapters.github import (
+    GitHubApi,
+    GitHubReports,
+    GitHubRepository,
+    PullRequests,
+    RequiredChecks,
+)
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
 from gitops_action.adapters.isolation import BUILD_USER
@@ -48,6 +53,7 @@ from gitops_action.outcome import Outcome, Result, last_line
 from gitops_action.pipeline import Systems
 from gitops_action.plan import Plan, gitops_token, make_plan, registry_credentials
 from gitops_action.report import outputs
+from gitops_action.stages.promote import GitHub, SourceHistory
 from gitops_action.summary import summary
 
 ACTION = Path(__file__).with_name("action.yml")
@@ -241,19 +247,22 @@ def _systems(
     argocd_http = Http(
         cancellation, ca_file=ca_file, verify=not inputs.argocd_insecure, proxies=place.base
     )
-    github = GitHubApi(
-        Http(cancellation, ca_file=ca_file, proxies=place.base),
-        cancellation,
-        repository=urlsplit(plan.gitops_url).path.strip("/").removesuffix(".git"),
-        token=inputs.gitops_token or inputs.github_token,
-        rest=place.env.get("GITHUB_API_URL") or "https://api.github.com",
-    )
     with (
         _verify_folder() as verify,
         _folder_of(BUILD_USER) as (builds, builder),
         _folder_of(RENDER_USER) as (renderings, renderer),
     ):
-        gitops = _gitops(inputs, context, plan, place, cancellation)
+        clone = _gitops(inputs, context, plan, place, cancellation)
+        github = GitHubApi(
+            Http(cancellation, ca_file=ca_file, proxies=place.base),
+            cancellation,
+            repository=plan.gitops_name,
+            token=gitops_token(inputs, context, plan.gitops_url),
+            rest=context.api_url,
+            graphql=context.graphql_url,
+        )
+        branches = GitHubRepository(github)
+        through_git = inputs.delivery.clones
         source = Git(
             url=plan.source_url,
             token=inputs.github_token,
@@ -291,9 +300,12 @@ def _systems(
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
             ),
-            gitops=gitops,
-            commits=gitops.history,
-            source=History(source) if plan.elsewhere else gitops.history,
+            gitops=clone if through_git else branches,
+            github=GitHub(
+                branches=branches, pulls=PullRequests(github), checks=RequiredChecks(github)
+            ),
+            commits=clone.history if through_git else branches,
+            source=_source(source, plan, clone if through_git else branches),
             kustomize=Kustomize(
                 processes,
                 place=renderings,
@@ -307,6 +319,12 @@ def _systems(
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )
+
+
+def _source(source: Git, plan: Plan, gitops: GitOpsClone | GitHubRepository) -> SourceHistory:
+    if plan.elsewhere:
+        return History(source)
+    return gitops.history if isinstance(gitops, GitOpsClone) else gitops
 
 
 def _gitops(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ArgoCDTLSError
 from gitops_action.model.wait import SyncMode
 from tests.systems.processes import free_port
-from tests.systems.rollout import PATH, REFUSED, SERVICE, deployed, is_retrying, kustomization
+from tests.systems.rollout import (
+    PATH,
+    REFUSED,
+    SERVICE,
+    deployed,
+    is_retrying,
+    kustomization,
+    revision,
+)
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -17,8 +25,9 @@ if TYPE_CHECKING:
     from tests.systems.rollout import Rollout
     from tests.systems.waiting import Waiting
 
-# One poll, one confirming document, and what a busy machine needs to answer them.
-SOON = 3.0
+# A poll, the server's second in which the operation ended, the confirming document a second after
+# the first, and what a busy machine needs to answer them.
+SOON = 1.0 + 1.0 + 1.0 + 0.5
 
 
 def lag(one: Rollout, waiting: Waiting, sha: str) -> float:
@@ -89,7 +98,7 @@ def test_a_newer_image_supersedes(deploy: Deploy, wait: Wait) -> None:
     waiting.await_line("Progressing")
     newer = one.bump("1.2.0")
     one.refresh()
-    seen = one.await_that(lambda it: it["status"]["sync"]["revision"] == newer)
+    seen = one.await_that(lambda it: revision(it) == newer)
 
     assert waiting.result().superseded
     assert waiting.ended - seen <= SOON

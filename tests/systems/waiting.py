@@ -35,6 +35,21 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 300.0
 
 
+def clone_of(one: Rollout, folder: Path) -> GitOpsClone:
+    """Clone the repository, as the pipeline has before it waits."""
+    folder.mkdir()
+    git = Git(
+        directory=folder,
+        cancellation=Cancellation(),
+        env=one.git.environment(),
+        url=one.url,
+        token=Secret(one.git.token),
+    )
+    clone = GitOpsClone(git)
+    clone.head("main")
+    return clone
+
+
 class Waiting:
     """A wait for one commit in all of `rollouts`, which share a repository; begins at once."""
 
@@ -42,7 +57,7 @@ class Waiting:
         self,
         commit: str,
         *rollouts: Rollout,
-        folder: Path,
+        clone: GitOpsClone,
         server: str = "",
         token: str = "",
         ca_file: Path | None = None,
@@ -63,16 +78,7 @@ class Waiting:
             server or first.installation.url,
             Secret(token or first.installation.tokens["ci"]),
         )
-        folder.mkdir()
-        self._clone = GitOpsClone(
-            Git(
-                directory=folder,
-                cancellation=Cancellation(),
-                env=first.git.environment(),
-                url=first.url,
-                token=Secret(first.git.token),
-            )
-        )
+        self._clone = clone
         settings: dict[str, Any] = {
             "wait_for": WaitFor.HEALTHY,
             "settle_seconds": 10.0,
@@ -98,8 +104,6 @@ class Waiting:
 
     def _wait(self, promoted: Promoted) -> None:
         try:
-            # As the pipeline does, which has a clone when it promoted.
-            self._clone.head("main")
             self._outcome = sync(
                 self._request,
                 promoted,

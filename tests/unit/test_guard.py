@@ -210,3 +210,29 @@ def test_a_registry_is_asked_once_for_one_image() -> None:
     guard.judge(edits, NEWER)
 
     assert images.asked == ["ghcr.io/acme/shop:v1"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "newer"),
+    [
+        pytest.param(NEWER.value, True, id="a descendant"),
+        pytest.param(OLDER.value, False, id="an ancestor"),
+        pytest.param(OURS.value, False, id="ours"),
+        pytest.param(APART.value, None, id="another branch"),
+        pytest.param("hotfix", None, id="nobody knows"),
+        pytest.param("v2.0.0", True, id="by its label"),
+    ],
+)
+def test_tells_the_wait_what_replaced_our_image(tag: str, *, newer: bool | None) -> None:
+    """
+    Replaced by a newer image is superseded, by any other one it is not.
+    """
+    guard = Guard(
+        ImageReference(SHOP, OURS.value),
+        OURS,
+        history=history(),
+        images=FakeImages({f"{SHOP}:v2.0.0": NEWER}),
+        commits=FakeCommitLog([]),
+    )
+
+    assert guard.is_newer(f"{SHOP}:{tag}", HEAD) is newer

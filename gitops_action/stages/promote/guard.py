@@ -100,6 +100,11 @@ class Guard:
                 )
         return Judgement(notices=tuple(notices))
 
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:
+        """Whether `image`, for which `head` asks, is newer than ours; None where nobody knows."""
+        age, _ = self._age(image, head)
+        return {Age.OLDER: True, Age.NOT_OLDER: False}.get(age)
+
     def source_of(self, asked: str, head: CommitSha) -> CommitSha | None:
         """The commit that an image is made from: its tag, its label, or who promoted it knows."""
         if asked not in self._known:
