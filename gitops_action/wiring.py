@@ -103,6 +103,7 @@ def wired(
                 credentials=credentials,
                 user=builder,
                 cache=KO_CACHE if builder is not None and KO_CACHE.is_dir() else None,
+                kept=kept_caches(place.env),
             ),
             registry=Registry(
                 processes, env=place.env, private=place.private, credentials=credentials
