@@ -254,4 +254,4 @@ def test_a_controller_that_stops_ends_the_wait_at_its_deadline(
     assert "Nothing reconciles" in error.message
     assert "argocd-application-controller" in error.hint
     assert waiting.ended - waiting.begun >= 45
-    waiting.assert_ended_soon_after(waiting.begun + 45, pauses=0.0)
+    waiting.assert_ended_soon_after(waiting.begun + 45, pauses=POLL)
