@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gitops_action.errors import BugError, CancelledError
-from gitops_action.outcome import Outcome, Result, State, counted, short_tag
+from gitops_action.outcome import Outcome, Result, State, counted, short_tag, words
 from gitops_action.stages.promote import Ending
 from gitops_action.stages.sync import ApplicationResult
 
@@ -34,9 +34,11 @@ _STATES = {
 _KEPT_TOGETHER = str.maketrans({" ": "\N{NO-BREAK SPACE}"})
 _DIFF_LINES = 200
 _FINDINGS = 50
+_PACKAGES = 100
 _STANDINGS = {
     Ending.PROMOTED: "**GitOps commit** {commit}",
     Ending.UNCHANGED: "**GitOps branch** asks for it already, at {commit}",
+    Ending.PROPOSED: "**GitOps branch** gets it by {pull}",
     Ending.SUPERSEDED: "**GitOps branch** asks for a newer image, at {commit}: ours is not written",
     Ending.PLANNED: "**GitOps branch** was left alone at {commit}: a dry run",
 }
@@ -45,7 +47,7 @@ _STANDINGS = {
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
-        *(_headline, _failure, _findings, _facts, _applications, _resources),
+        *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
         *(_diff, _rendered, _stages),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
@@ -127,6 +129,30 @@ def _findings(outcome: Outcome) -> Iterator[str]:
     yield ""
 
 
+def _tests(outcome: Outcome) -> Iterator[str]:
+    verified = outcome.verify
+    if verified is None:
+        return
+    covered = verified.covered_percent
+    said = "" if covered is None else f", which cover {covered:.1f}\N{NO-BREAK SPACE}%"
+    yield f"- **Tests** {words(verified)}{said}; {_code(verified.go_version)}"
+    for slow in verified.slowest:
+        took = f"{slow.seconds:.1f}\N{NO-BREAK SPACE}s"
+        yield f"  - {took} {_code(slow.test)} in {_code(slow.package)}"
+    yield ""
+    if len(verified.coverage) > 1:
+        yield "<details><summary>Coverage by package</summary>"
+        yield ""
+        yield "| Package | Statements | Covered |"
+        yield "|---|---:|---:|"
+        ranked = sorted(verified.coverage.items(), key=lambda one: (one[1].percent, one[0]))
+        for name, one in ranked[:_PACKAGES]:
+            yield f"| {_code(name)} | {one.statements} | {one.percent:.1f}\N{NO-BREAK SPACE}% |"
+        yield ""
+        yield "</details>"
+        yield ""
+
+
 def _facts(outcome: Outcome) -> Iterator[str]:
     if outcome.image:
         yield f"- **Image** {_code(outcome.image.tagged)}"
@@ -136,9 +162,11 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         page = outcome.plan.commit_page if outcome.plan else ""
         sha = outcome.promote.revision
         commit = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
+        proposed = outcome.promote.pull_request
+        pull = f"[#{proposed.number}]({proposed.url})" if proposed else ""
         if outcome.promote.ending is not Ending.UNCHANGED:
             yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
-        yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit)}"
+        yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit, pull=pull)}"
     if outcome.image or outcome.promote:
         yield ""
 

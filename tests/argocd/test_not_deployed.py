@@ -30,6 +30,7 @@ from tests.systems.rollout import (
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
+    from tests.fakes.argocd_document import Document
     from tests.systems.argocd import Installation
     from tests.systems.processes import Processes
 
@@ -67,11 +68,16 @@ def test_a_manifest_that_the_cluster_refuses(deploy: Deploy, wait: Wait) -> None
 
     error = waiting.failure()
     assert isinstance(error, SyncError)
-    assert 'Service "shop" is invalid' in error.message
+    assert 'answered two attempts alike: Service "shop" is invalid' in error.message
     assert waiting.said("could not be synced at the first attempt")
     # The second attempt began five seconds after the first, the third has ten more to wait.
-    attempts = one.await_that(lambda it: operation(it).get("retryCount") == 2)
-    waiting.assert_ended_soon_after(attempts, pauses=POLL)
+    refused_at = one.await_that(_was_refused_twice)
+    waiting.assert_ended_soon_after(refused_at, pauses=POLL)
+
+
+def _was_refused_twice(application: Document) -> bool:
+    state = operation(application)
+    return state.get("retryCount", 0) >= 2 and "finishedAt" in state
 
 
 def test_an_older_commit_that_blocks_ours_is_named(deploy: Deploy, wait: Wait) -> None:

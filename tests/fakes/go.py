@@ -18,6 +18,7 @@ class FakeGo:
     packages: Sequence[PackageRun] = ()
     run: ModuleRun = field(default_factory=lambda: ModuleRun(exit_code=0, go_version="go1.26.8"))
     isolated: bool = True
+    dockerfile_version: str = ""
     asked: tuple[PurePosixPath, Sequence[str], Sequence[str], Sequence[str]] | None = None
 
     def verify(
@@ -33,6 +34,9 @@ class FakeGo:
         for package in self.packages:
             on_package(package)
         return self.run
+
+    def version_in(self, dockerfile: PurePosixPath) -> str:
+        return self.dockerfile_version if dockerfile.name == "Dockerfile" else ""
 
 
 @dataclass

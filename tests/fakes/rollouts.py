@@ -12,7 +12,7 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import ApplicationName, Promoted, SyncMode, SyncRequest, WaitFor
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
-from tests.fakes.waiting import FakeClock, LinearAncestry, MemoryArgoCD
+from tests.fakes.waiting import FakeClock, LinearAncestry, MemoryArgoCD, OrderedSources
 
 if TYPE_CHECKING:
     import random
@@ -21,7 +21,7 @@ URL = "https://git.example.com/acme/gitops.git"
 FILE = "overlays/dev/kustomization.yaml"
 NAME = "ghcr.io/acme/shop"
 _OLDER, _OURS, _NEWER = (f"{number}" * 40 for number in (1, 2, 3))
-SOURCES = LinearAncestry([_OLDER, _OURS, _NEWER])
+SOURCES = OrderedSources([_OLDER, _OURS, _NEWER], _OURS)
 
 
 class Push(enum.Enum):
@@ -95,7 +95,6 @@ class Rollout:
             files=(PurePosixPath(FILE),),
             image=ImageRequest(image),
             rendered_diff="" if self.late else "+++ b/overlays/dev Deployment/shop\n",
-            source=CommitSha(_OURS),
         )
 
     def at(self, sha: str) -> Commit:

@@ -86,6 +86,20 @@ class LinearAncestry:
         return None if text is None else text.encode()
 
 
+class OrderedSources:
+    """Knows images by their tag, the oldest first; of what is not listed nobody knows."""
+
+    def __init__(self, tags: Sequence[str], ours: str) -> None:
+        self._tags, self._ours = list(tags), ours
+
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:
+        assert head.value
+        tag = image.rpartition(":")[2]
+        if tag not in self._tags:
+            return None
+        return self._tags.index(tag) > self._tags.index(self._ours)
+
+
 class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 

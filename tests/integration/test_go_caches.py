@@ -24,6 +24,7 @@ from tests.systems.go import (
     private_folder,
     request_of,
     run_go,
+    toolchain_proxy,
 )
 
 RUNNER = 1001
@@ -205,3 +206,22 @@ def test_the_image_s_build_cache_cannot_be_changed(
     assert result.passed == 1
     assert {path: path.read_bytes() for path in baked} == baked
     assert not (kept / "go-build-tests" / "planted").exists()
+
+
+def test_a_newer_go_is_fetched_once_and_said(private: Path, workspace: Path, kept: Path) -> None:
+    """go.mod chooses its toolchain: the log says that it was fetched, and the next job has it."""
+    copied("newer", workspace)
+    new_container(private)
+    log = MemoryLog()
+    with tempfile.TemporaryDirectory(prefix="public-") as public:
+        Path(public).chmod(0o755)
+        proxy = toolchain_proxy(Path(public, "proxy"))
+        # Only with a proxy of files, be it empty, Go takes a toolchain that nobody vouches for.
+        env = environment(GOPROXY=proxy, GOSUMDB="off", GOTOOLCHAIN="auto")
+        first = verify(request_of(), go=go_of(workspace, private, kept=kept, env=env), log=log)
+
+    # The proxy is gone.
+    second = job(request_of(), workspace, private, kept, env)
+
+    assert (first.passed, second.passed) == (1, 1)
+    assert any("fetched because go.mod asks for it" in line for line in log.lines)

@@ -138,3 +138,39 @@ def module_proxy(folder: Path) -> str:
         archive.writestr("example.com/dep@v1.0.0/go.mod", go_mod)
         archive.writestr("example.com/dep@v1.0.0/dep.go", "package dep\n\nconst Answer = 42\n")
     return folder.as_uri()
+
+
+def toolchain_proxy(folder: Path) -> str:
+    """Write a module proxy with a Go 1.99.0, which is this machine's own under that name."""
+    goroot, goos, goarch = (
+        subprocess.run(["go", "env", name], check=True, capture_output=True, text=True).stdout[:-1]
+        for name in ("GOROOT", "GOOS", "GOARCH")
+    )
+    version = f"v0.0.1-go1.99.0.{goos}-{goarch}"
+    tools = f"pkg/tool/{goos}_{goarch}"
+    script = f"""#!/bin/sh
+unset GOTOOLCHAIN_INTERNAL_SWITCH_VERSION GOTOOLCHAIN_INTERNAL_SWITCH_COUNT
+root=$(dirname "$(dirname "$0")")
+if [ ! -e "$root/src/fmt" ]; then
+    chmod -R u+w "$root"
+    ln -s "{goroot}/{tools}"/* "$root/{tools}"
+    ln -s "{goroot}/pkg/include" "$root/pkg"
+    ln -s "{goroot}/lib"/* "$root/lib"
+    ln -s "{goroot}/src"/[a-z]*[a-z0-9] "$root/src" 2>/dev/null
+fi
+GOTOOLCHAIN=local GOROOT="$root" exec "{goroot}/bin/go" "$@"
+"""
+    versions = folder / "golang.org" / "toolchain" / "@v"
+    versions.mkdir(parents=True)
+    (versions / "list").write_text(f"{version}\n")
+    (versions / f"{version}.info").write_text(f'{{"Version": "{version}"}}')
+    (versions / f"{version}.mod").write_text("module golang.org/toolchain\n")
+    prefix = f"golang.org/toolchain@{version}"
+    with zipfile.ZipFile(versions / f"{version}.zip", "w") as archive:
+        archive.writestr(f"{prefix}/bin/go", script)
+        archive.writestr(f"{prefix}/{tools}/NOTICE", "links follow")
+        archive.writestr(f"{prefix}/bin/gofmt", "")
+        archive.writestr(f"{prefix}/lib/NOTICE", "links follow")
+        archive.writestr(f"{prefix}/src/_go.mod", Path(goroot, "src", "go.mod").read_text())
+        archive.writestr(f"{prefix}/go.env", "")
+    return folder.as_uri()

@@ -15,6 +15,7 @@ from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, applicat
 from tests.fakes.argocd_memory import Behaviour
 from tests.fakes.scene import Scene
 from tests.fakes.wait import Wait
+from tests.fakes.waiting import FakeClock, ScriptedArgoCD
 
 DONE = Operation(phase="Succeeded", revision=OURS, started_at=BEFORE, finished_at=BEFORE)
 FAILED = replace(DONE, phase="Failed", message="is invalid")
@@ -167,6 +168,32 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
     wait.run()
 
     assert [round(when) for when, _ in wait.argocd.asked] == [0, 7, 8]
+
+
+def test_a_server_that_is_left_alone_costs_no_turns() -> None:
+    """
+    Meanwhile the wait sleeps, and does not look at the clock twenty times a second.
+    """
+
+    class Counting(FakeClock):
+        naps = 0
+
+        def sleep(self, seconds: float) -> None:
+            self.naps += 1
+            super().sleep(seconds)
+
+    busy = ArgoCDUnavailableError("429", hint="")
+    busy.retry_after_seconds = 20.0
+    clock = Counting()
+    wait = Wait()
+    wait.clock = clock
+    wait.argocd = ScriptedArgoCD(
+        clock, [(0.0, application(revision=OLDER)), (0.01, busy), (20.0, application())]
+    )
+
+    wait.run()
+
+    assert clock.naps <= 25
 
 
 def test_a_mirror_that_is_late_is_asked_again() -> None:

@@ -13,6 +13,7 @@ from gitops_action.errors import (
     SyncError,
 )
 from gitops_action.model.argocd import Application, Operation
+from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import (
     SyncResult,
 )
@@ -84,6 +85,22 @@ def test_unblock_ends_the_older_operation_and_ours_goes_through() -> None:
     assert result.applications[0].revision == FIXED
     assert "shop: ended the older operation" in scene.log.lines
     assert scene.seconds < 10
+
+
+@pytest.mark.parametrize(("reverts", "ended"), [(OLDER, True), ("9" * 40, False)])
+def test_a_revert_may_end_the_operation_of_the_commit_that_it_takes_back(
+    reverts: str, *, ended: bool
+) -> None:
+    """
+    Otherwise Argo CD would go on trying for minutes what nobody wants any more.
+    """
+    wait = Wait((0, BLOCKED), (30, application()))
+    wait.request = replace(wait.request, reverts=CommitSha(reverts))
+
+    wait.run()
+
+    assert bool(wait.argocd.terminated) is ended
+    assert any("taken back" in said for said in wait.log.annotations) is ended
 
 
 def test_without_unblock_the_older_operation_is_waited_for() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 
 from gitops_action.errors import InputError, ModuleError, RunnerError, VerifyError
 from gitops_action.model.go import (
+    Coverage,
     Finding,
     FindingKind,
     ModuleRun,
     PackageAction,
     PackageResult,
     PackageRun,
+    SlowTest,
 )
 from gitops_action.model.log import Level
 from gitops_action.model.source import Location
@@ -309,3 +312,97 @@ def test_many_broken_packages_are_counted() -> None:
 
     with pytest.raises(VerifyError, match="nor do 2 more packages"):
         verify(REQUEST, go=FakeGo(broken, ended(1)), log=MemoryLog())
+
+
+def covered(*, minimum: float | None, covered: int) -> tuple[VerifyRequest, FakeGo]:
+    run = replace(ended(0), coverage={"example.com/x": Coverage(1000, covered)})
+    return replace(REQUEST, coverage_minimum=minimum), FakeGo([PackageRun(result=package())], run)
+
+
+@pytest.mark.parametrize(("minimum", "statements"), [(None, 0), (80.0, 800), (0.0, 0)])
+def test_enough_coverage_passes(minimum: float | None, statements: int) -> None:
+    """`coverage-minimum` is reached by exactly that much."""
+    request, go = covered(minimum=minimum, covered=statements)
+
+    result = verify(request, go=go, log=MemoryLog())
+
+    assert result.covered_percent == statements / 10
+
+
+def test_too_little_coverage_is_never_rounded_up() -> None:
+    """79.9 % is not 80 %, and the message says where to begin."""
+    request, go = covered(minimum=80.0, covered=799)
+
+    with pytest.raises(VerifyError) as raised:
+        verify(request, go=go, log=MemoryLog())
+
+    assert raised.value.message == (
+        "The tests cover 79.9 % of the statements; `coverage-minimum` is 80 %."
+    )
+    assert raised.value.hint == "Least covered: example.com/x (79.9 %)."
+
+
+def test_unknown_coverage_is_not_enough() -> None:
+    """A module without a statement, or tests that took the profile away, do not pass a gate."""
+    request, go = covered(minimum=1.0, covered=0)
+    go.run = ended(0)
+
+    with pytest.raises(VerifyError, match="cover no statement"):
+        verify(request, go=go, log=MemoryLog())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+        "rootless Docker not found: failed to create Docker provider",
+        'exec: "docker": executable file not found in $PATH',
+    ],
+)
+def test_tests_that_look_for_docker_get_a_way_out(said: str) -> None:
+    """Docker is out of reach on purpose: the hint shows the lines to write instead."""
+    go = FakeGo([failed_package(finding("TestDatabase", message=said))], ended(1))
+
+    with pytest.raises(VerifyError) as raised:
+        verify(REQUEST, go=go, log=MemoryLog())
+
+    assert "    stages: build publish promote sync\n" in raised.value.hint
+
+
+@pytest.mark.parametrize(("shipped", "notices"), [("1.26", 0), ("1.25", 1), ("1.2", 1), ("", 0)])
+def test_another_go_in_the_dockerfile_is_noticed(shipped: str, notices: int) -> None:
+    """What is tested with one Go and shipped with another is said, and fails nothing."""
+    go = FakeGo([PackageRun(result=package())], ended(0), dockerfile_version=shipped)
+    request = replace(REQUEST, dockerfile=PurePosixPath("Dockerfile"))
+    log = MemoryLog()
+
+    verify(request, go=go, log=log)
+
+    assert len(log.of(Level.NOTICE)) == notices
+
+
+def test_the_log_says_with_which_go_and_what_is_slow() -> None:
+    """A fetched Go, the coverage and the slowest tests stand below the packages."""
+    slow = [
+        SlowTest(package="example.com/x", test=f"Test{number}", seconds=number / 2)
+        for number in range(10)
+    ]
+    run = replace(
+        ended(0),
+        fetched=True,
+        cache_seconds=0.25,
+        coverage={"a": Coverage(3, 1)},
+        notes=("Go's caches were not kept: No space left on device.",),
+    )
+    go = FakeGo([PackageRun(result=package(), slowest=tuple(slow))], run)
+    log = MemoryLog()
+
+    result = verify(REQUEST, go=go, log=log)
+
+    assert log.lines[1].startswith("go1.26.8, fetched because go.mod asks for it; ")
+    assert log.lines[2:4] == [
+        "Coverage: 33.3 % of the statements",
+        "Slow: 4.5 s Test9 in example.com/x",
+    ]
+    assert [one.test for one in result.slowest] == ["Test9", "Test8", "Test7", "Test6", "Test5"]
+    assert "not kept" in log.of(Level.WARNING)[0].message

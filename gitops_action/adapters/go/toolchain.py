@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gitops_action.adapters.go.caches import Caches, outside_of
 from gitops_action.adapters.go.coverage import read_profile
+from gitops_action.adapters.go.dockerfile import dockerfile_go
 from gitops_action.adapters.go.environment import trusted_environment, verify_environment
 from gitops_action.adapters.go.events import Events
 from gitops_action.adapters.go.module import no_module, not_loaded
@@ -19,13 +20,12 @@ from gitops_action.adapters.go.refusals import check_compiler, check_flags, chec
 from gitops_action.adapters.go.source import locating
 from gitops_action.adapters.isolation import (
     TEST_USER,
-    adopt_orphans,
     as_user,
-    copy_tree,
-    end_processes,
     lend_certificates,
 )
+from gitops_action.adapters.orphans import adopt_orphans, end_processes
 from gitops_action.adapters.process import Completed, Processes
+from gitops_action.adapters.worktree import copy_tree
 from gitops_action.model.go import ModuleRun, PackageRun
 from gitops_action.model.secret import Secret
 
@@ -128,6 +128,10 @@ class Go:
                 notes=(note,) if note else (),
                 coverage=read_profile(private.results / _PROFILE),
             )
+
+    def version_in(self, dockerfile: PurePosixPath) -> str:
+        """Say with which Go a Dockerfile builds, as `1.26`; empty where it does not say."""
+        return dockerfile_go(self._workspace / dockerfile)
 
     def _run_tests(
         self, command: Sequence[str], env: Mapping[str, str], folder: Path, events: Events

@@ -86,9 +86,10 @@ class Watch:
     @property
     def wants_at(self) -> float:
         """When the next document is wanted at the latest, whatever the poll says."""
+        wanted = self._refresh_at
         if self.verdict and self.verdict.state is State.SETTLE:
-            return self._memory.since + _CONFIRM_SECONDS * self._memory.documents
-        return self._refresh_at
+            wanted = self._memory.since + _CONFIRM_SECONDS * self._memory.documents
+        return max(wanted, self._not_before)
 
     def queued_seconds(self, now: float) -> float:
         """How long a refresh has been waiting for its turn."""

@@ -14,7 +14,7 @@ class VerifyRequest:
     """Which module to test and how; `module` is relative to the repository's root.
 
     `variables` are the names of those that tests may see beside Go's own; `coverage_minimum` is a
-    percentage, None for none.
+    percentage, None for none; `dockerfile` is that of the image, None where there is none.
     """
 
     module: PurePosixPath
@@ -22,6 +22,7 @@ class VerifyRequest:
     flags: tuple[str, ...]
     variables: tuple[str, ...] = ()
     coverage_minimum: float | None = None
+    dockerfile: PurePosixPath | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,9 @@ class Go(Protocol):
     ) -> ModuleRun:
         """Run the tests of a module, calling back for each package that has ended."""
 
+    def version_in(self, dockerfile: PurePosixPath) -> str:
+        """Say with which Go a Dockerfile builds, as `1.26`; empty where it does not say."""
+
 
 def verify(request: VerifyRequest, *, go: Go, log: Log) -> VerifyResult:
     """Run the tests and say what they found.
@@ -73,6 +76,7 @@ def verify(request: VerifyRequest, *, go: Go, log: Log) -> VerifyResult:
     if run.text:
         log.foreign(run.text)
     _say_how(run, result, log)
+    _compare_versions(request, run, go, log)
     for finding in result.findings[:_MOST_ERRORS]:
         log.annotate(_annotation(finding))
     if failure := failure_of(request, run, result, packages):
@@ -106,14 +110,26 @@ def _say_how(run: ModuleRun, result: VerifyResult, log: Log) -> None:
         log.say(f"Slow: {slow.seconds:.1f} s {slow.test} in {slow.package}")
 
 
+def _compare_versions(request: VerifyRequest, run: ModuleRun, go: Go, log: Log) -> None:
+    shipped = go.version_in(request.dockerfile) if request.dockerfile else ""
+    if shipped and not f"{run.go_version}.".startswith(f"go{shipped}."):
+        said = (
+            f"{request.dockerfile} builds with Go {shipped}, and the tests ran with "
+            f"{run.go_version}. A `toolchain` line in go.mod lets both use one."
+        )
+        log.annotate(Annotation(Level.NOTICE, said, title="Two versions of Go"))
+
+
 def _result(run: ModuleRun, packages: Sequence[PackageRun]) -> VerifyResult:
     results = tuple(package.result for package in packages)
+    # Packages end in another order each time.
+    in_order = sorted(packages, key=lambda package: package.result.name)
     return VerifyResult(
         passed=sum(package.passed for package in results),
         failed=sum(package.failed for package in results),
         skipped=sum(package.skipped for package in results),
         findings=tuple(
-            most_useful_first(finding for package in packages for finding in package.findings)
+            most_useful_first(finding for package in in_order for finding in package.findings)
         ),
         packages=results,
         go_version=run.go_version,

@@ -1,0 +1,134 @@
+"""The tests of a module in the action's own image: what the next job has of them, and how soon."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.systems.go import MODULES
+from tests.systems.runner import OWNER, HostedRunner, Step
+
+VERIFY = {"stages": "verify"}
+EXAMPLE = Path(__file__).parents[2] / "examples" / "hello-gitops"
+
+
+@pytest.fixture
+def job(tmp_path: Path, image: str, docker_host: str) -> HostedRunner:
+    return HostedRunner(
+        folder=tmp_path / "runner",
+        image=image,
+        docker_host=docker_host,
+        repository="acme/hello-gitops",
+        server_url="https://git.example.com",
+    )
+
+
+def checkout(job: HostedRunner, source: Path) -> None:
+    """Begin a job on a new checkout, with what `actions/cache` brought and nothing else."""
+    shutil.rmtree(job.workspace)
+    origin = job.folder.parent / "origin"
+    job.checkout(str(origin if origin.exists() else commit(source, origin)))
+
+
+def commit(source: Path, origin: Path) -> Path:
+    shutil.copytree(source, origin)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
+        identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com"]
+        subprocess.run(["git", *identity, *command], cwd=origin, check=True)
+    return origin
+
+
+def seconds(step: Step, what: str) -> float:
+    found = re.search(rf"{what} ([0-9.]+) s", step.log)
+    assert found, step.log
+    return float(found[1])
+
+
+def test_a_second_job_answers_from_the_cache(job: HostedRunner) -> None:
+    """
+    The caches lie where `actions/cache` finds them, as the runner's user, and save the next job.
+    """
+    checkout(job, EXAMPLE)
+    first = job.run(VERIFY)
+    kept = job.folder / "_temp" / "gitops-action"
+    owners = {path.lstat().st_uid for path in (kept, *kept.rglob("*"))}
+    checkout(job, EXAMPLE)
+
+    second = job.run(VERIFY)
+
+    assert first.exit_code == second.exit_code == 0, first.log + second.log
+    assert "(cached)" not in first.log
+    assert re.search(r"^ok   .*  \(cached\)  ", second.log, re.MULTILINE), second.log
+    assert owners == {OWNER}
+
+
+def test_a_warm_stage_costs_little_beside_go_itself(job: HostedRunner) -> None:
+    """
+    Copy, isolation and reading take at most 0.3 s beside `go test`, the copy of caches apart.
+    """
+    checkout(job, EXAMPLE)
+    job.run(VERIFY)
+
+    steps = [job.run(VERIFY) for _ in range(3)]
+
+    beside = [
+        {run["stage"]: run["seconds"] for run in json.loads(step.outputs["timings"])}["verify"]
+        - seconds(step, "`go test` took")
+        - seconds(step, "keeping its caches")
+        for step in steps
+    ]
+    assert min(beside) <= 0.3
+
+
+def test_a_cold_job_compiles_no_standard_library(job: HostedRunner) -> None:
+    """
+    The image brings it compiled: a first job, without any cache, tests at once.
+    """
+    checkout(job, MODULES / "passing")
+
+    step = job.run(VERIFY)
+
+    assert step.exit_code == 0, step.log
+    made = (job.folder / "_temp" / "gitops-action" / "go-build-tests").rglob("*-d")
+    # The standard library alone would be 60 MB.
+    assert 0 < sum(path.stat().st_size for path in made) < 8_000_000
+
+
+class InFolder(HostedRunner):
+    """A job whose checkout was given `path: app`."""
+
+    @property
+    def head(self) -> str:
+        return self.git("-C", "app", "rev-parse", "HEAD")
+
+
+def test_a_checkout_in_a_folder_is_annotated_as_the_repository(
+    tmp_path: Path, image: str, docker_host: str
+) -> None:
+    """
+    With `path: app` and `working-directory: app`, annotations name files as GitHub knows them.
+    """
+    job = InFolder(
+        folder=tmp_path / "runner",
+        image=image,
+        docker_host=docker_host,
+        repository="acme/failing",
+        server_url="https://git.example.com",
+    )
+    origin = commit(MODULES / "failing", tmp_path / "origin")
+    subprocess.run(["git", "clone", "-q", origin, job.workspace / "app"], check=True)
+
+    step = job.run({**VERIFY, "working-directory": "app"})
+
+    assert step.exit_code == 1
+    files = [re.findall(r"file=([^,]*),line=(\d*)", line) for line in step.errors]
+    assert [one for found in files for one in found if one[0]] == [
+        ("farewell/farewell_test.go", "16"),
+        ("greeting/greeting_test.go", "13"),
+        ("greeting/greeting_test.go", "16"),
+    ], step.log
