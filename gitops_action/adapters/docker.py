@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -86,7 +88,9 @@ class Docker:
         with tempfile.TemporaryDirectory(dir=self._private) as folder:
             dockerfile = self._dockerfile(PurePosixPath(candidate), context, Path(folder))
             labels = [f"--label={name}={value}" for name, value in request.labels.items()]
+            told = Path(folder, "metadata.json")
             argv = ["--progress=plain", "--provenance=false", *labels, f"--tag={built.handle}"]
+            argv.append(f"--metadata-file={told}")
             try:
                 done = self._docker(
                     *("buildx", "build", *argv, f"--file={dockerfile}", "--", str(context)),
@@ -99,7 +103,7 @@ class Docker:
             except ActionError:
                 self.discard(built)
                 raise
-        return built
+            return replace(built, digests=_digests(told))
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push under one tag, and take the tag away from the engine again.
@@ -177,6 +181,16 @@ class Docker:
             on_stderr=log.foreign if log else None,
             uncancelled=uncancelled,
         )
+
+
+def _digests(metadata: Path) -> tuple[Digest, ...]:
+    """Read what buildx says of the image: its manifest's digest, and its configuration's.
+
+    https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
+    """
+    told = json.loads(metadata.read_bytes())
+    keys = ("containerimage.digest", "containerimage.config.digest")
+    return tuple(dict.fromkeys(Digest(told[key]) for key in keys if told.get(key)))
 
 
 def _build_error(done: Completed, dockerfile: PurePosixPath) -> ActionError:

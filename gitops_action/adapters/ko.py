@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -161,10 +163,13 @@ class Ko:
             )
             if done.exit_code != 0:
                 raise _build_error(done, request, candidate)
+            # crane pushes the one image, or index of platforms, that the layout has.
+            layout = json.loads((folder / "index.json").read_bytes())
+            [manifest] = layout["manifests"]
         except ActionError:
             self.discard(built)
             raise
-        return built
+        return replace(built, digests=(Digest(manifest["digest"]),))
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push the layout under one tag; layers that the registry has are not sent again.

@@ -25,6 +25,8 @@ class RunContext:
     event_sha: str
     commit: Commit | None
     on_runner: bool
+    run_number: str = ""
+    prerelease: bool = False
 
 
 def load_context(
@@ -48,4 +50,6 @@ def load_context(
         event_sha=env.get("GITHUB_SHA", ""),
         commit=commit,
         on_runner=env.get("GITHUB_ACTIONS") == "true",
+        run_number=env.get("GITHUB_RUN_NUMBER", ""),
+        prerelease=(payload.get("release") or {}).get("prerelease") is True,
     )

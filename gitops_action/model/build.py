@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePosixPath
 
+    from gitops_action.model.image import Digest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
@@ -29,7 +31,12 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """An image that was built and not yet pushed; `handle` is for the builder that made it."""
+    """An image that was built and not yet pushed; `handle` is for the builder that made it.
+
+    `digests` are those of its manifest and its configuration, as far as they are known before the
+    push: the image in a registry that has one of them is this one.
+    """
 
     builder: str
     handle: str
+    digests: tuple[Digest, ...] = ()

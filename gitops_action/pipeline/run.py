@@ -154,6 +154,8 @@ def _publish(progress: Progress, systems: Systems, built: BuiltImage | None) -> 
                 built,
                 pusher=systems.builder(built),
                 registry=systems.registry,
+                history=systems.source,
+                clock=systems.cancellation,
                 log=log,
             ),
         )

@@ -30,7 +30,7 @@ from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
 from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
-from gitops_action.tags import resolve_tags
+from gitops_action.tags import Tags, resolve_tags
 
 _GITHUB_REGISTRY = "ghcr.io"
 _PUSH_SECONDS = 120.0
@@ -71,7 +71,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     problems: list[str] = []
     stages = choose_stages(inputs, context, problems)
     commit = _checked_out(inputs, context, stages)
-    image, tags, notices = _image(inputs, context, problems)
+    image, tags = _image(inputs, context, problems)
+    notices = tags.notices
     url, page = gitops_url(inputs, context, problems)
     branch = gitops_branch(inputs, context) if Stage.PROMOTE in stages else ""
     if Stage.PROMOTE in stages and not branch:
@@ -130,7 +131,13 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
-        publish=PublishRequest(repository=image.repository, tags=tags)
+        publish=PublishRequest(
+            repository=image.repository,
+            tags=tags.names,
+            moving=tags.moving,
+            version=tags.version,
+            source=commit.sha if commit else None,
+        )
         if Stage.PUBLISH in stages and image and writes
         else None,
         promote=PromoteRequest(
@@ -219,16 +226,16 @@ def _is_another(commit: Commit, context: RunContext) -> bool:
 
 def _image(
     inputs: Inputs, context: RunContext, problems: list[str]
-) -> tuple[ImageReference | None, tuple[str, ...], tuple[str, ...]]:
-    """The image to promote, the tags to push it with, and what to say of them."""
+) -> tuple[ImageReference | None, Tags]:
+    """The image to promote, and the tags to push it with."""
     if isinstance(inputs.image, ImageReference) or context.commit is None:
-        return inputs.image if isinstance(inputs.image, ImageReference) else None, (), ()
-    tags, notices, wrong = resolve_tags(inputs.tags, context, context.commit.sha)
+        return inputs.image if isinstance(inputs.image, ImageReference) else None, Tags(())
+    tags = resolve_tags(inputs.tags, context, context.commit)
     if inputs.image is None:
-        return None, tags, notices
-    problems += wrong
+        return None, tags
+    problems += tags.problems
     # With a problem there is no plan, and no tag may be left.
-    return ImageReference(inputs.image, tags[0]) if tags else None, tags, notices
+    return ImageReference(inputs.image, tags.names[0]) if tags.names else None, tags
 
 
 def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:

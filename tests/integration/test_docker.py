@@ -216,6 +216,7 @@ def test_pushes_what_the_registry_then_has(
             credentials=credentials,
         )
         seen = registry.digest(tagged)
+        configuration = registry.configuration(tagged)
         config = json.loads(
             subprocess.run(
                 ["crane", "config", tagged.tagged],
@@ -225,6 +226,7 @@ def test_pushes_what_the_registry_then_has(
             ).stdout
         )
     assert pushed == seen
+    assert {pushed, configuration} & set(built.digests)
     assert config["config"]["Labels"]["org.opencontainers.image.revision"] == "9d0f7e3"
     assert config["config"]["Labels"]["note"] == "a, b=c"
     assert _images(docker_host) == before

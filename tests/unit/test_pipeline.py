@@ -264,7 +264,7 @@ def test_a_push_that_fails_half_way_says_which_tags_are_there(world: World) -> N
     """
     The report of a red run still names what was pushed.
     """
-    world.docker.refused_tags["latest"] = RegistryLoginError("denied", hint="Ask.")
+    world.registry.refused_tags["latest"] = RegistryLoginError("denied", hint="Ask.")
 
     outcome = _run(world)
 
