@@ -29,7 +29,14 @@ from gitops_action import pipeline
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command, workspace_commit
+from gitops_action.adapters.git import (
+    Git,
+    GitOpsClone,
+    History,
+    is_clean,
+    ssh_command,
+    workspace_commit,
+)
 from gitops_action.adapters.github import GitHubApi, GitHubReports
 from gitops_action.adapters.go import Go, can_isolate
 from gitops_action.adapters.http import Http
@@ -146,7 +153,8 @@ def _run_in(
     inputs = load_inputs(env, _defaults())
     base = _base_environment(env, private, inputs)
     commit = workspace_commit(workspace, base)
-    context = load_context(env, payload=_payload(env), commit=commit)
+    clean = commit is not None and is_clean(workspace, base)
+    context = load_context(env, payload=_payload(env), commit=commit, clean=clean)
     if login := registry_credentials(inputs, context):
         log.mask(_basic(*login))
     plan = make_plan(inputs, context)

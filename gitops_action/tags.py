@@ -36,6 +36,11 @@ class Tags(NamedTuple):
     notices: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Those that never move."""
+        return tuple(name for name in self.names if name not in self.moving)
+
 
 @dataclass(slots=True)
 class _Found:

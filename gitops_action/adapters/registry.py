@@ -81,6 +81,9 @@ class Registry:
             return None
         raise self._explain(done, reference.repository)
 
+    def discard(self, built: BuiltImage) -> None:
+        """Leave it: what is in the registry was there before."""
+
     def configuration(self, reference: ImageReference) -> Digest | None:
         """Ask for the digest of the image's configuration; None for an index of several platforms.
 
@@ -118,17 +121,26 @@ class Registry:
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label `org.opencontainers.image.revision`; None where it cannot be known.
 
+        Asks as `labels` does.
+        """
+        revision = self.labels(reference).get(_REVISION, "")
+        return CommitSha(revision) if is_commit_sha(revision) else None
+
+    def labels(self, reference: ImageReference) -> Mapping[str, str]:
+        """Read the image's labels; none where they cannot be known.
+
         An index of several platforms is asked for its linux/amd64 image. Raises RunnerError,
         CancelledError.
         """
         done = self._crane("config", reference.tagged)
         if done.exit_code != 0:
-            return None
+            return {}
         try:
-            revision = json.loads(done.stdout)["config"]["Labels"][_REVISION]
+            labels = json.loads(done.stdout)["config"]["Labels"]
         except (ValueError, KeyError, TypeError):
-            return None
-        return CommitSha(revision) if is_commit_sha(str(revision)) else None
+            return {}
+        found = labels.items() if isinstance(labels, dict) else ()
+        return {str(name): str(value) for name, value in found}
 
     def check_login(self, repository: Repository) -> None:
         """Find a registry that cannot be reached and a wrong password before anything is pushed.

@@ -36,6 +36,7 @@ class Inputs:
     image: Annotated[Repository | ImageReference | None, parsers.image]
     tags: Annotated[tuple[str, ...], parsers.words]
     builder: Annotated[str, parsers.builder]
+    rebuild: Annotated[bool, parsers.boolean]
     context: Annotated[PurePosixPath | None, lambda raw: parsers.path(raw) if raw else None]
     dockerfile: Annotated[PurePosixPath, parsers.path]
     main_package: Annotated[str, parsers.package]

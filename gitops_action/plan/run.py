@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
 from gitops_action.model.image import ImageReference
+from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
@@ -78,6 +79,11 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
     problems += contradictions(inputs, stages)
+    if inputs.rebuild and inputs.pin is not Pin.DIGEST and not tags.new_each_run:
+        problems.append(
+            "`rebuild` makes another image of the same commit, and needs `pin: digest` or a new "
+            'first tag: `tags: "{sha-short}-{run-number}"`'
+        )
     if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
         problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if problems:
@@ -113,6 +119,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             base_image=inputs.base_image,
             labels=_labels(context, commit, image),
             created=commit.time,
+            clean=context.clean,
+            published=_published(inputs, commit, tags) if Stage.PUBLISH in stages else (),
         )
         if Stage.BUILD in stages and commit
         else None,
@@ -137,6 +145,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             moving=tags.moving,
             version=tags.version,
             source=commit.sha if commit else None,
+            kept=_kept(inputs, tags),
         )
         if Stage.PUBLISH in stages and image and writes
         else None,
@@ -236,6 +245,24 @@ def _image(
     problems += tags.problems
     # With a problem there is no plan, and no tag may be left.
     return ImageReference(inputs.image, tags.names[0]) if tags.names else None, tags
+
+
+def _published(inputs: Inputs, commit: Commit, tags: Tags) -> tuple[ImageReference, ...]:
+    """Where this commit's image may be: a run for a branch may have built what a version names."""
+    if inputs.rebuild or inputs.repository is None:
+        return ()
+    named = dict.fromkeys([*tags.fixed, commit.sha.value, commit.sha.short])
+    return tuple(ImageReference(inputs.repository, tag) for tag in named)
+
+
+def _kept(inputs: Inputs, tags: Tags) -> frozenset[str]:
+    """The tags that stay with the first image of the commit when another one is built.
+
+    All of them where the kustomization names the digest; else not the one that it names.
+    """
+    if not inputs.rebuild:
+        return frozenset()
+    return frozenset(tags.fixed if inputs.pin is Pin.DIGEST else tags.fixed[1:])
 
 
 def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ _WHICH = ("argocd-applications", "argocd-selector")
 # Which stages an input is for; what stands nowhere here is for every stage.
 _USERS = {
     Stage.VERIFY: ("go-packages", "go-test-flags", "test-env", "coverage-minimum"),
-    Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
+    Stage.BUILD: ("builder", "rebuild", "context", "dockerfile", "main-package", "base-image"),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),

@@ -11,6 +11,8 @@ from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest, ImageReference, Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitops_action.errors import ActionError
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
@@ -28,7 +30,8 @@ class FakeRegistry:
     tags: dict[str, Digest] = field(default_factory=dict)
     moves: dict[str, Digest | None] = field(default_factory=dict)
     refusal: ActionError | None = None
-    labels: dict[Digest, CommitSha] = field(default_factory=dict)
+    revisions: dict[Digest, CommitSha] = field(default_factory=dict)
+    labelled: dict[Digest, Mapping[str, str]] = field(default_factory=dict)
     configurations: dict[Digest, Digest] = field(default_factory=dict)
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
 
@@ -66,7 +69,15 @@ class FakeRegistry:
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label of what the reference names."""
         digest = self.digest(reference)
-        return self.labels.get(digest) if digest else None
+        return self.revisions.get(digest) if digest else None
+
+    def labels(self, reference: ImageReference) -> Mapping[str, str]:
+        """Read the labels of what the reference names."""
+        digest = self.digest(reference)
+        return self.labelled.get(digest, {}) if digest else {}
+
+    def discard(self, built: BuiltImage) -> None:
+        """Keep what is there."""
 
     def check_login(self, repository: Repository) -> None:
         """Refuse if told to."""
@@ -105,6 +116,7 @@ class FakeBuilder:
         if self.failure:
             raise self.failure
         self.built.append(candidate)
+        self.registry.labelled[self.digest] = request.labels
         return BuiltImage(self.name, candidate, (self.digest,))
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:

@@ -327,3 +327,18 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert outcome.failure.code == "cancelled"
     assert world.registry.tags == {}
     assert State.PASSED.value not in _states(outcome).values()
+
+
+def test_the_same_commit_again_builds_nothing(world: World) -> None:
+    """
+    A second run of a commit pushes nothing, keeps the digest, and goes on to the cluster.
+    """
+    plan = make_plan(everything(), context_of(clean=True))
+    first = run(plan, systems=world.systems(), log=world.log)
+    world.docker.digest = digest_of("f")
+
+    again = run(plan, systems=world.systems(), log=world.log)
+
+    assert world.docker.built == ["Dockerfile"]
+    assert again.image == first.image
+    assert again.failure is None

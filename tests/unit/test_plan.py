@@ -324,3 +324,39 @@ def test_another_commit_than_the_events_is_said() -> None:
     plan = make_plan(everything(), context_of(event_sha="c" * 40))
 
     assert "not the event's" in plan.notices[-1]
+
+
+@pytest.mark.parametrize(
+    "given", [{"pin": "digest"}, {"tags": "{sha-short}-{run-number}, sha"}], ids=["digest", "tag"]
+)
+def test_a_rebuild_looks_for_no_image_and_overwrites_no_tag(given: dict[str, str]) -> None:
+    """
+    A second image of the same commit leaves the first one what it is called.
+    """
+    plan = make_plan(everything(rebuild="true", **given), context_of(run_number="7"))
+
+    assert plan.build
+    assert plan.build.published == ()
+    assert plan.publish
+    assert SHA.value in plan.publish.kept
+    assert plan.publish.kept < set(plan.publish.tags)
+
+
+def test_a_rebuild_needs_a_name_of_its_own() -> None:
+    """
+    A tag that a kustomization names cannot be given to another image.
+    """
+    with pytest.raises(InputError, match="`rebuild`"):
+        plan_of(rebuild="true")
+
+
+def test_looks_for_the_commits_image_by_every_name_it_may_have() -> None:
+    """
+    A version's run finds what the branch's run has built.
+    """
+    context = context_of(ref_type="tag", ref_name="v1.2.3", ref="refs/tags/v1.2.3")
+
+    plan = make_plan(everything(tags="semver", gitops_branch="main"), context)
+
+    assert plan.build
+    assert [one.tag for one in plan.build.published] == ["1.2.3", SHA.value, SHA.short]

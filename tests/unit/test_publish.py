@@ -157,12 +157,38 @@ def test_leaves_a_tag_that_names_this_image_already(known: str) -> None:
     assert registry.tags["ghcr.io/acme/shop:latest"] == there
 
 
+def test_a_rebuild_leaves_the_older_image_its_tags() -> None:
+    """
+    A kustomization that names a digest gets the new image under a tag that was free.
+    """
+    registry = FakeRegistry(
+        {f"ghcr.io/acme/shop:{tag}": digest_of("b") for tag in ("9d0f7e3", "latest")}
+    )
+    request = replace(REQUEST, kept=frozenset({"9d0f7e3"}))
+
+    result = _publish(registry, request)
+
+    assert result == PublishResult(replace(IMAGE, tag="latest"), ("latest",))
+    assert registry.tags["ghcr.io/acme/shop:9d0f7e3"] == digest_of("b")
+
+
+def test_a_rebuild_without_a_free_tag_is_an_error() -> None:
+    """
+    An image that nothing names would be swept away.
+    """
+    registry = FakeRegistry({"ghcr.io/acme/shop:9d0f7e3": digest_of("b")})
+    request = replace(REQUEST, tags=("9d0f7e3",), kept=frozenset({"9d0f7e3"}))
+
+    with pytest.raises(TagExistsError, match="every tag stays"):
+        _publish(registry, request)
+
+
 def test_moves_no_tag_back_in_time() -> None:
     """
     The slow build of an older commit does not take `latest` from a newer one.
     """
     registry = FakeRegistry(
-        {"ghcr.io/acme/shop:latest": digest_of("b")}, labels={digest_of("b"): HEAD}
+        {"ghcr.io/acme/shop:latest": digest_of("b")}, revisions={digest_of("b"): HEAD}
     )
     history, log = FakeSourceHistory(), LineLog()
     history.add(SHA, HEAD)
@@ -182,7 +208,7 @@ def test_moves_a_tag_from_what_is_not_newer(line: tuple[CommitSha, ...]) -> None
     history = FakeSourceHistory()
     history.add(*line)
     registry = FakeRegistry(
-        {"ghcr.io/acme/shop:latest": digest_of("b")}, labels={digest_of("b"): HEAD}
+        {"ghcr.io/acme/shop:latest": digest_of("b")}, revisions={digest_of("b"): HEAD}
     )
 
     _publish(registry, history=history)

@@ -40,6 +40,7 @@ class PublishRequest:
 
     `moving` are those of `tags` that may name another image already; `version` is the one that the
     run is for, empty where it is for none; `source` is the commit that the image is made from.
+    `kept` are those that never move and may stay with an older build of the same commit.
     """
 
     repository: Repository
@@ -47,6 +48,7 @@ class PublishRequest:
     moving: frozenset[str] = field(default_factory=frozenset)
     version: str = ""
     source: CommitSha | None = None
+    kept: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def publish(  # noqa: PLR0913  the systems that are asked are named one by one
             else:
                 digest = _push(built, reference, pusher=pusher, clock=clock, log=log)
                 _check(replace(reference, digest=digest), registry, first=not pushed, log=log)
-            image = replace(image, digest=image.digest or digest)
+            if not pushed:
+                image = replace(image, tag=tag, digest=digest)
             pushed.append(tag)
             # What is in the registry need not be sent to it again.
             built, pusher = BuiltImage("registry", str(digest), (digest,)), registry
@@ -114,6 +117,12 @@ def publish(  # noqa: PLR0913  the systems that are asked are named one by one
         if pushed:
             error.partial = PublishResult(image, tuple(pushed))
         raise
+    if not pushed:
+        raise TagExistsError(
+            f"{built.digests[0] if built.digests else 'The image'} was built again, and every tag "
+            f"stays with an older image: {', '.join(request.tags)}.",
+            hint=_TAG_EXISTS,
+        )
     log.say(f"The registry has {image}.")
     return PublishResult(image, tuple(pushed))
 
@@ -148,14 +157,17 @@ def _stays(  # noqa: PLR0913, PLR0917  all that the decision is made of
     log: Log,
 ) -> bool:
     """Whether a tag that names another image keeps it; raises TagExistsError where it must."""
-    if reference.tag not in request.moving:
+    if reference.tag in request.kept:
+        why = "it names an older build of this commit"
+    elif reference.tag not in request.moving:
         ours = f"{built.digests[0]} was built" if built.digests else "another image was built"
         raise TagExistsError(
             f"{reference} is {there}, and {ours}: a tag that a kustomization may name never "
             "changes.",
             hint=_TAG_EXISTS,
         )
-    why = movement.stays(reference)
+    else:
+        why = movement.stays(reference)
     if why:
         stays = f"The tag `{reference.tag}` stays where it is: {why}."
         log.annotate(Annotation(Level.NOTICE, stays))
