@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
 _PUSH_SECONDS = 1800.0
-_PLATFORM = "linux/amd64"
+_PLATFORMS = ("linux/amd64",)
 _GO = (
     "GOEXPERIMENT",
     "GOINSECURE",
@@ -149,13 +149,14 @@ class Ko:
             f"--image-label={_csv(f'{name}={value}')}" for name, value in request.labels.items()
         ]
         argv = ["build", "--push=false", f"--oci-layout-path={folder}", "--bare", "--sbom=none"]
+        platforms = ",".join(request.platforms or _PLATFORMS)
         epoch = str(request.created)
         extra = {"SOURCE_DATE_EPOCH": epoch, "KO_DATA_DATE_EPOCH": epoch}
         if request.base_image:
             extra["KO_DEFAULTBASEIMAGE"] = request.base_image
         try:
             done = self._run(
-                *("ko", *argv, f"--platform={_PLATFORM}", *labels, "--", candidate),
+                *("ko", *argv, f"--platform={platforms}", *labels, "--", candidate),
                 cwd=place / request.module,
                 timeout=_BUILD_SECONDS,
                 extra=extra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from gitops_action.model.image import Digest, ImageReference
+    from gitops_action.model.secret import Secret
 
 
 INPUTS_LABEL = "gitops-action.build-inputs"
@@ -23,6 +24,8 @@ class BuildRequest:
 
     `builder` is `auto`, `docker` or `ko`; `main_package` and `base_image` may be empty. `clean`
     says that the files are those of the commit, which then and only then stands for them.
+    `platforms` may be empty for the builder's own; `attestations` are of `provenance` and `sbom`;
+    `cache` is `none`, `inline` or `registry`, and `cached` is where it is.
     `published` are the references under which the same image may be in the registry already.
     """
 
@@ -34,13 +37,23 @@ class BuildRequest:
     base_image: str
     labels: Mapping[str, str]
     created: int
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    attestations: tuple[str, ...] = ()
+    cache: str = "none"
+    cached: tuple[ImageReference, ...] = ()
     clean: bool = False
     published: tuple[ImageReference, ...] = ()
 
     def labelled(self, builder: str, candidate: str) -> Self:
         """Add the label that tells this build's inputs from any other's of the same commit."""
-        inputs = [builder, candidate, str(self.module), str(self.context), self.base_image]
-        inputs += [f"{name}={value}" for name, value in sorted(self.labels.items())]
+        inputs = [
+            *(builder, candidate, str(self.module), str(self.context), self.base_image),
+            *(self.target, sorted(self.platforms), sorted(self.attestations)),
+            *(sorted(self.labels.items()), sorted(self.arguments.items()), sorted(self.secrets)),
+        ]
         digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
         return replace(self, labels={**self.labels, INPUTS_LABEL: digest})
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
@@ -15,6 +13,7 @@ from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter
+from gitops_action.plan.build import build_request
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_url,
@@ -110,18 +109,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         )
         if Stage.VERIFY in stages
         else None,
-        build=BuildRequest(
-            builder=inputs.builder,
-            module=module,
-            context=build_context,
-            dockerfile=build_context / inputs.dockerfile,
-            main_package=inputs.main_package,
-            base_image=inputs.base_image,
-            labels=_labels(context, commit, image),
-            created=commit.time,
-            clean=context.clean,
-            published=_published(inputs, commit, tags) if Stage.PUBLISH in stages else (),
-        )
+        build=build_request(inputs, context, commit, image, tags, publishes=Stage.PUBLISH in stages)
         if Stage.BUILD in stages and commit
         else None,
         preflight=PreflightRequest(
@@ -247,14 +235,6 @@ def _image(
     return ImageReference(inputs.image, tags.names[0]) if tags.names else None, tags
 
 
-def _published(inputs: Inputs, commit: Commit, tags: Tags) -> tuple[ImageReference, ...]:
-    """Where this commit's image may be: a run for a branch may have built what a version names."""
-    if inputs.rebuild or inputs.repository is None:
-        return ()
-    named = dict.fromkeys([*tags.fixed, commit.sha.value, commit.sha.short])
-    return tuple(ImageReference(inputs.repository, tag) for tag in named)
-
-
 def _kept(inputs: Inputs, tags: Tags) -> frozenset[str]:
     """The tags that stay with the first image of the commit when another one is built.
 
@@ -263,15 +243,3 @@ def _kept(inputs: Inputs, tags: Tags) -> frozenset[str]:
     if not inputs.rebuild:
         return frozenset()
     return frozenset(tags.fixed if inputs.pin is Pin.DIGEST else tags.fixed[1:])
-
-
-def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:
-    """Labels that are the same for the same commit, so that they leave the digest alone."""
-    source = f"{context.server_url}/{context.repository}" if context.repository else ""
-    labels = {
-        "created": datetime.fromtimestamp(commit.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "revision": commit.sha.value,
-        "source": source,
-        "title": PurePosixPath(image.repository.name).name if image else "",
-    }
-    return {f"org.opencontainers.image.{key}": value for key, value in labels.items() if value}

@@ -360,3 +360,52 @@ def test_looks_for_the_commits_image_by_every_name_it_may_have() -> None:
 
     assert plan.build
     assert [one.tag for one in plan.build.published] == ["1.2.3", SHA.value, SHA.short]
+
+
+def test_the_revision_is_nobody_elses_to_say() -> None:
+    """
+    Labels of the workflow are added, and who is newer is still told by the commit.
+    """
+    revision = "org.opencontainers.image.revision"
+
+    plan = plan_of(labels=f"team=shop\n{revision}=x\norg.opencontainers.image.title=The shop")
+
+    assert plan.build
+    assert plan.build.labels["team"] == "shop"
+    assert plan.build.labels["org.opencontainers.image.title"] == "The shop"
+    assert plan.build.labels[revision] == SHA.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags"), [("registry", ["buildcache"]), ("inline", ["latest"]), ("none", ["latest"])]
+)
+def test_layers_are_kept_beside_the_image(kind: str, tags: list[str]) -> None:
+    """
+    A new runner finds layers in the registry that it pushes to anyway.
+    """
+    plan = plan_of(build_cache=kind)
+
+    assert plan.build
+    assert plan.build.cache == kind
+    assert [one.tag for one in plan.build.cached] == tags
+
+
+def test_a_dry_run_writes_no_cache() -> None:
+    """
+    A run that shall write nothing writes no layers either.
+    """
+    plan = plan_of(build_cache="registry", dry_run="true")
+
+    assert plan.build
+    assert plan.build.cache == "none"
+
+
+@pytest.mark.parametrize("name", ["target", "build-args", "build-secrets", "build-cache"])
+def test_ko_is_told_nothing_of_a_dockerfile(name: str) -> None:
+    """
+    What only a Dockerfile understands is refused where ko builds, not ignored.
+    """
+    value = {"build-cache": "inline", "target": "runtime"}.get(name, "NAME=x")
+
+    with pytest.raises(InputError, match=f"`{name}` is for `builder: docker`"):
+        plan_of(builder="ko", **{name: value})
