@@ -34,6 +34,7 @@ GO_READY := $(BIN)/.ready
 GITHUB_READY := $(GITHUB)/.ready
 ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
 export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
+export GITOPS_ACTION_ARGOCD_VERSION := $(ARGOCD_VERSION)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
 DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server
@@ -41,7 +42,7 @@ DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd 
 
 .PHONY: help
 help: ## Show the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: demo
 demo: $(PYTHON_READY) $(GO_READY) ## Run the main job here, on embedded defaults
@@ -57,17 +58,23 @@ test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Run every test
 .PHONY: test-argocd
 test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait against the real Argo CD, of ARGOCD_VERSION
 	@echo "== tests with the real Argo CD $(ARGOCD_VERSION) (about 4 min)"
-	@python tests/argocd/serve.py python -m pytest -q -n 6 --dist worksteal tests/argocd
+	@python tests/argocd/serve.py python -m pytest -q -n 8 --dist worksteal tests/argocd tests/integration/test_argocd_contract.py
 
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) ## Draw a hundred times as many kustomizations and rollouts as `test`
+long: $(PYTHON_READY) $(GO_READY) debian ## Repeat a hundred times what `test` does: drawn kustomizations and rollouts, crowds, kills
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
+	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit against its alternatives
+bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit, the push and the API against their alternatives
 	@python benchmarks/edit.py
+	@python benchmarks/push.py
 	@python benchmarks/api_delivery.py
+
+.PHONY: bench-argocd
+bench-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Compare the wait with `argocd app wait`
+	@python tests/argocd/serve.py python benchmarks/wait.py
 
 .PHONY: lint
 lint: $(PYTHON_READY) $(GO_READY) ## Check style, types, walls, workflows and the Dockerfile

@@ -16,11 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.systems.argocd import Installation  # noqa: E402  the checkout, not what is installed
+from gitops_action.adapters.git import GitOpsClone  # noqa: E402  the checkout, not what is installed
+from tests.systems.argocd import Installation  # noqa: E402
 from tests.systems.deployments import DeploymentController  # noqa: E402
 from tests.systems.git_server import GitServer  # noqa: E402
 from tests.systems.rollout import Rollout, deployed, rollout  # noqa: E402
-from tests.systems.waiting import Waiting  # noqa: E402
+from tests.systems.waiting import Waiting, clone_of  # noqa: E402
 
 ROUNDS = 10
 ROLLOUT_SECONDS = 1.0
@@ -30,10 +31,11 @@ ROLLOUT_SECONDS = 1.0
 class Push:
     sha: str
     tag: str
+    clone: GitOpsClone
 
 
 # Says whether it took the commit for deployed.
-Way = Callable[[Rollout, Push, Path], bool]
+Way = Callable[[Rollout, Push], bool]
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,11 @@ def spread(seconds: list[float]) -> str:
 
 def measured(one: Rollout, way: Way, folder: Path) -> Taken:
     """Push a tag, wait for it in one way, and look at what was true then."""
+    clone = clone_of(one, folder)
     tag = f"1.{time.monotonic_ns()}.0"
     sha = one.bump(tag)
     begun = time.monotonic()
-    said = way(one, Push(sha, tag), folder)
+    said = way(one, Push(sha, tag, clone))
     ended = time.monotonic()
     last = [moment for moment in one.moments if moment.seconds <= ended][-1]
     right = deployed(sha)(last.document)
@@ -118,20 +121,20 @@ def cli(one: Rollout, *argv: str) -> bool:
     return done.returncode == 0
 
 
-def cli_wait(one: Rollout, _: Push, __: Path) -> bool:
+def cli_wait(one: Rollout, _: Push) -> bool:
     """Do what most pipelines do."""
     return cli(one, "app", "wait", one.name, "--sync", "--health", "--timeout", "60")
 
 
-def refresh_then_wait(one: Rollout, push: Push, folder: Path) -> bool:
+def refresh_then_wait(one: Rollout, push: Push) -> bool:
     """Do what the careful ones do."""
     cli(one, "app", "get", one.name, "--refresh")
-    return cli_wait(one, push, folder)
+    return cli_wait(one, push)
 
 
-def ours(one: Rollout, push: Push, folder: Path) -> bool:
+def ours(one: Rollout, push: Push) -> bool:
     """Wait as the action does."""
-    Waiting(push.sha, one, folder=folder, tag=push.tag).result()
+    Waiting(push.sha, one, clone=push.clone, tag=push.tag).result()
     return True
 
 

@@ -181,6 +181,12 @@ class GitOpsUnavailableError(GitOpsError):
     code = "gitops-unavailable"
 
 
+class PullRequestClosedError(ActionError):
+    """Somebody closed the pull request that was waited for."""
+
+    code = "pull-request-closed"
+
+
 class ConflictError(ActionError):
     """Other writers won every race for the GitOps branch until the deadline."""
 

@@ -95,6 +95,8 @@ def _promoted(result: PromoteResult) -> str:
             return f"{result.revision.short} asks for the image"
         case Ending.UNCHANGED:
             return f"nothing to change at {result.revision.short}"
+        case Ending.PROPOSED:
+            return f"proposed by {result.pull_request.url if result.pull_request else ''}"
         case Ending.SUPERSEDED:
             return f"superseded at {result.revision.short}"
         case Ending.PLANNED:

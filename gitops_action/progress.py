@@ -22,6 +22,7 @@ from gitops_action.stages.verify import VerifyResult
 _T = TypeVar("_T")
 _NOT_PROMOTED = {
     Ending.UNCHANGED: Result.UNCHANGED,
+    Ending.PROPOSED: Result.PROPOSED,
     Ending.SUPERSEDED: Result.SUPERSEDED,
     Ending.PLANNED: Result.VERIFIED,
 }

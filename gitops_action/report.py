@@ -69,6 +69,9 @@ _OUTPUTS: dict[str, Callable[[Outcome], str]] = {
         str(outcome.promote.revision) if outcome.promote and outcome.promote.asks else ""
     ),
     "gitops-commit-url": _commit_url,
+    "pull-request-url": lambda outcome: (
+        outcome.promote.pull_request.url if outcome.promote and outcome.promote.pull_request else ""
+    ),
     "revision": lambda outcome: next((one.revision for one in _results(outcome)), ""),
     "sync-status": lambda outcome: _worst([one.sync for one in _results(outcome)], _SYNC_ORDER),
     "health-status": lambda outcome: _worst(

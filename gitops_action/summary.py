@@ -38,6 +38,7 @@ _PACKAGES = 100
 _STANDINGS = {
     Ending.PROMOTED: "**GitOps commit** {commit}",
     Ending.UNCHANGED: "**GitOps branch** asks for it already, at {commit}",
+    Ending.PROPOSED: "**GitOps branch** gets it by {pull}",
     Ending.SUPERSEDED: "**GitOps branch** asks for a newer image, at {commit}: ours is not written",
     Ending.PLANNED: "**GitOps branch** was left alone at {commit}: a dry run",
 }
@@ -161,9 +162,11 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         page = outcome.plan.commit_page if outcome.plan else ""
         sha = outcome.promote.revision
         commit = f"[{sha.short}]({page}{sha})" if page else _code(str(sha))
+        proposed = outcome.promote.pull_request
+        pull = f"[#{proposed.number}]({proposed.url})" if proposed else ""
         if outcome.promote.ending is not Ending.UNCHANGED:
             yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
-        yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit)}"
+        yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit, pull=pull)}"
     if outcome.image or outcome.promote:
         yield ""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -56,7 +57,7 @@ def main() -> int:
             path=OVERLAY,
             target_revision="main",
             resolve=lambda branch: git.head(REPOSITORY, branch),
-            images=lambda sha: [git.git(REPOSITORY, "show", f"{sha}:{KUSTOMIZATION}")],
+            images=lambda sha: [_asked_for(git.git(REPOSITORY, "show", f"{sha}:{KUSTOMIZATION}"))],
         )
         step = {
             "image": f"{registry}/{REPOSITORY}",
@@ -107,6 +108,14 @@ def _forget_an_unfinished_start() -> None:
         ADDRESS.unlink(missing_ok=True)
         for folder in ("git", "registry", "workspace"):
             shutil.rmtree(OUTPUT / folder, ignore_errors=True)
+
+
+def _asked_for(kustomization: str) -> str:
+    """The image that the kustomization asks for, as its pods run it."""
+    name, tag = (
+        re.search(rf"{field}: [\"']?([^\"'\s]+)", kustomization) for field in ("newName", "newTag")
+    )
+    return f"{name[1] if name else ''}:{tag[1] if tag else ''}"
 
 
 @contextmanager

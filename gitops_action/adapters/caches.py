@@ -49,9 +49,17 @@ def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) ->
             status = os.lstat(path)
             mine = of is None or status.st_uid == of
             if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
-                about = (status.st_size, status.st_mtime_ns, status.st_mode & 0o111)
-                found[os.path.relpath(path, cache)] = about
+                found[os.path.relpath(path, cache)] = _about(status)
     return found
+
+
+def cached_file(path: Path) -> tuple[int, int, int]:
+    """Describe one file as `cached_files` does."""
+    return _about(path.lstat())
+
+
+def _about(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_mode & 0o111
 
 
 def copy_files(
@@ -68,6 +76,38 @@ def copy_files(
             _make_folder(copy.parent, target, made, owner)
             copy.unlink(missing_ok=True)
             _copy_file(source / path, copy, about, owner)
+
+
+def bring_cache(kept: Path, place: Path, user: int | None, check: Callable[[], None]) -> None:
+    """Add what is kept, if anything is, to a cache of that user's; raises OSError."""
+    if kept.is_dir() and not kept.is_symlink():
+        owner = None if user is None else Owner(user, user)
+        copy_files(cached_files(kept), kept, place, owner, check)
+
+
+def keep_cache(
+    kept: Path, files: Files, source: Path, like: Path, check: Callable[[], None]
+) -> str:
+    """Keep these files of a cache, and no others, owned by who owns `like`, the folder too.
+
+    Returns why they were not kept, empty where they were. Raises OSError.
+    """
+    owner = None
+    if os.geteuid() == 0:
+        status = like.stat()
+        owner = Owner(status.st_uid, status.st_gid)
+    _make_folder(kept.parent, kept.parent, set(), owner)
+    problem = ""
+    if sum(size for size, *_ in files.values()) > LARGEST_BYTES:
+        files, problem = {}, f"The cache {kept.name} was not kept: it is larger than 4 GiB."
+    try:
+        copy_files(files, source, kept, owner, check)
+    except BaseException:
+        # Go takes the folder of a module for the whole module.
+        shutil.rmtree(kept, ignore_errors=True)
+        raise
+    remove_files(kept, but=files)
+    return problem
 
 
 def remove_files(cache: Path, *, but: Files) -> None:

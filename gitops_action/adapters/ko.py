@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.caches import do_not_trim
-from gitops_action.adapters.isolation import as_user, copy_tree, lend_certificates, own_tree
+from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim, keep_cache
+from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.adapters.worktree import copy_tree
 from gitops_action.errors import ActionError, BuildError, InputError, ModuleError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed
@@ -31,6 +33,7 @@ _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
 _PUSH_SECONDS = 1800.0
 _PLATFORMS = ("linux/amd64",)
+_KEPT = "go-build"
 _GO = (
     "GOEXPERIMENT",
     "GOINSECURE",
@@ -54,6 +57,7 @@ class Ko:
     it can run what it likes: as a user who has only a copy of the workspace without `.git`, and
     what the build needs. `private` is then that user's, below folders that he may enter, and so is
     `cache`, a build cache in which the standard library is compiled; None where there is none.
+    `kept` is where the runner keeps caches between jobs, None for nowhere.
     """
 
     def __init__(  # noqa: PLR0913  each is a different thing that a child may know
@@ -66,12 +70,14 @@ class Ko:
         credentials: Path,
         user: int | None = None,
         cache: Path | None = None,
+        kept: Path | None = None,
     ) -> None:
         self._processes = processes
         self._workspace = workspace
         self._private = private
         self._user = user
-        self._cache = cache
+        self._cache = cache or private / "go-build"
+        self._kept = kept
         self._refused = refused_flag(env.get("GOFLAGS", ""))
         # The tests' caches can be written by the code under test: what is published is compiled
         # with caches of its own. -buildvcs=false: nothing of ours trusts the workspace's .git.
@@ -81,7 +87,7 @@ class Ko:
             "HOME": str(private),
             "TMPDIR": str(private),
             "DOCKER_CONFIG": str(credentials),
-            "GOCACHE": str(cache or private / "go-build"),
+            "GOCACHE": str(self._cache),
             "GOPATH": str(private / "go"),
             "GOFLAGS": flags.strip(),
         }
@@ -111,7 +117,10 @@ class Ko:
             shutil.copytree(self._env["DOCKER_CONFIG"], credentials)
             lent = lend_certificates(self._env, self._private)
             own_tree(self._private, self._user)
-            if self._cache:
+            check = self._processes.check_cancelled
+            if self._kept:
+                bring_cache(self._kept / _KEPT, self._cache, self._user, check)
+            if self._cache.is_dir():
                 do_not_trim(self._cache)
         except OSError as error:
             raise RunnerError(
@@ -170,7 +179,16 @@ class Ko:
         except ActionError:
             self.discard(built)
             raise
+        self._keep()
         return replace(built, digests=(Digest(manifest["digest"]),))
+
+    def _keep(self) -> None:
+        """Let the next job find what was compiled; where that fails, it compiles again."""
+        if self._kept:
+            files = cached_files(self._cache, of=self._user, forget=True)
+            check = self._processes.check_cancelled
+            with contextlib.suppress(OSError):
+                keep_cache(self._kept / _KEPT, files, self._cache, self._workspace, check)
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push the layout under one tag; layers that the registry has are not sent again.

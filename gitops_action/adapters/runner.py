@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from actions_toolkit import core
 
@@ -34,6 +34,8 @@ class Runner:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         self._summary = summary
+        # Below the workspace, where checkout was told a `path:`; annotations are relative to it.
+        self.repository = PurePosixPath()
         self._lock = threading.RLock()
 
     def mask(self, secret: Secret) -> None:
@@ -60,7 +62,9 @@ class Runner:
         place = annotation.location
         properties = {"title": annotation.title}
         if place is not None:
-            properties["file"] = str(place.file)
+            inside = place.file.is_relative_to(self.repository)
+            file = place.file.relative_to(self.repository) if inside else place.file
+            properties["file"] = str(file)
             if place.line is not None:
                 properties |= {"start_line": str(place.line)}
         with self._printing():

@@ -19,6 +19,8 @@ class RunContext:
     event: str
     repository: str
     server_url: str
+    api_url: str
+    graphql_url: str
     ref: str
     ref_name: str
     ref_type: str
@@ -49,6 +51,8 @@ def load_context(
         event=env.get("GITHUB_EVENT_NAME", ""),
         repository=repository,
         server_url=server,
+        api_url=env.get("GITHUB_API_URL", "https://api.github.com"),
+        graphql_url=env.get("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
         ref=env.get("GITHUB_REF", ""),
         ref_name=env.get("GITHUB_REF_NAME", ""),
         ref_type=env.get("GITHUB_REF_TYPE", "branch"),

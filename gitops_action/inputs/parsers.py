@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from gitops_action.model.delivery import Delivery
 from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
@@ -115,9 +116,19 @@ builder = _one_of({builder: builder for builder in _BUILDERS})
 build_cache = _one_of({kind: kind for kind in ("none", "inline", "registry")})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
+delivery = _one_of({way.value: way for way in Delivery})
 on_failed_rollout = _one_of({"keep": False, "revert": True})
 wait_for = _one_of({goal.value: goal for goal in WaitFor})
 argocd_sync = _one_of({mode.value: mode for mode in SyncMode})
+
+
+def optional_duration(raw: str) -> timedelta:
+    return duration(raw) if raw else timedelta()
+
+
+def labels(raw: str) -> tuple[str, ...]:
+    """Parse labels, which may have spaces inside."""
+    return tuple(part.strip() for part in re.split(r"[,\n]", raw) if part.strip())
 
 
 def duration(raw: str) -> timedelta:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
+from gitops_action.model.delivery import Delivery
 from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.pin import Pin
@@ -60,6 +61,10 @@ class Inputs:
     gitops_ssh_key: Annotated[Secret, parsers.private_key]
     gitops_known_hosts: Annotated[str, parsers.text]
     allow_downgrade: Annotated[bool, parsers.boolean]
+    delivery: Annotated[Delivery, parsers.delivery]
+    pull_request_labels: Annotated[tuple[str, ...], parsers.labels]
+    pull_request_auto_merge: Annotated[bool, parsers.boolean]
+    pull_request_wait: Annotated[timedelta, parsers.optional_duration]
     commit_message: Annotated[str, parsers.line]
     commit_author: Annotated[Identity, parsers.identity]
     signing_key: Annotated[Secret, parsers.private_key]

@@ -49,7 +49,7 @@ class Snapshot(Tree, Protocol):
     def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
         """Map the path of files and links to their modes as git writes them, such as `100644`.
 
-        At least those in the folders on the way to `paths`, and in `paths` that are folders.
+        At least the links on the way to `paths`, `paths`, and what is in those that are folders.
         """
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:

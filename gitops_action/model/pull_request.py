@@ -30,6 +30,8 @@ class PullRequest:
     """A pull request as it is: `id` is GitHub's own name for it, `head` its branch's commit.
 
     `merge_commit` is what the base branch got by a merge, a squash or a rebase; None before.
+    `merges_itself` is auto-merge; `by_job_token` says that a job's own token opened it, for which
+    GitHub starts no workflows.
     """
 
     id: str
@@ -40,3 +42,4 @@ class PullRequest:
     head: CommitSha
     merge_commit: CommitSha | None = None
     merges_itself: bool = False
+    by_job_token: bool = False

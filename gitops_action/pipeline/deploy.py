@@ -51,17 +51,18 @@ def is_echo(progress: Progress, systems: Systems) -> bool:
     progress.log.annotate(
         Annotation(
             Level.NOTICE,
-            f"Nothing is built: since the commit of {echo.image.tagged} only the promoted "
-            "kustomizations have changed.",
+            f"Nothing is built: since the commit of {echo.image.tagged} only kustomizations have "
+            "changed.",
         )
     )
     progress.image = echo.image
     progress.stage(Stage.PROMOTE, lambda _: echo.result)
     goal = Promoted(commit=echo.result.revision, files=echo.result.files)
+    guard = _guard(echo.image, None, systems)
     if plan.sync:
-        progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, systems))
+        progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, guard, systems))
     if plan.reported:
-        progress.stage(Stage.SYNC, partial(_wait_for_report, plan.reported, goal, systems))
+        progress.stage(Stage.SYNC, partial(_wait_for_report, plan.reported, goal, guard, systems))
     return True
 
 
@@ -75,14 +76,14 @@ def deploy(progress: Progress, systems: Systems) -> None:
     if not promoted.asks:
         return
     asked = ImageRequest(image, promotion.entry, promotion.pin)
-    goal = _goal(promoted, asked, promotion.source)
+    goal, guard = _goal(promoted, asked), _guard(image, promotion.source, systems)
     if plan.reported:
         reported = replace(plan.reported, changed=promoted.changed)
-        progress.stage(Stage.SYNC, partial(_wait_for_report, reported, goal, systems))
+        progress.stage(Stage.SYNC, partial(_wait_for_report, reported, goal, guard, systems))
     if plan.sync is None:
         return
     try:
-        progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, systems))
+        progress.stage(Stage.SYNC, partial(_sync, plan.sync, goal, guard, systems))
     except ActionError:
         synced = progress.result(SyncResult)
         if plan.revert and promoted.changed and synced and synced.rollout_failed:
@@ -111,6 +112,7 @@ def _promote(
         request,
         image,
         repository=systems.gitops,
+        github=systems.github,
         guard=_guard(image, request.source, systems),
         renderer=systems.kustomize,
         clock=systems.cancellation,
@@ -129,40 +131,39 @@ def _guard(image: ImageReference, source: CommitSha | None, systems: Systems) ->
     )
 
 
-def _goal(
-    promoted: PromoteResult, image: ImageRequest | None, source: CommitSha | None
-) -> Promoted:
+def _goal(promoted: PromoteResult, image: ImageRequest | None) -> Promoted:
     known = promoted.changed and not promoted.unproved
     return Promoted(
         commit=promoted.revision,
         files=promoted.files,
         image=image,
         rendered_diff=promoted.rendered_diff if known else None,
-        source=source,
     )
 
 
-def _sync(request: SyncRequest, goal: Promoted, systems: Systems, log: Log) -> SyncResult:
+def _sync(
+    request: SyncRequest, goal: Promoted, guard: Guard, systems: Systems, log: Log
+) -> SyncResult:
     return sync(
         request,
         goal,
         argocd=systems.argocd,
         ancestry=systems.gitops,
-        sources=systems.source,
+        sources=guard,
         clock=systems.cancellation,
         log=log,
     )
 
 
 def _wait_for_report(
-    request: ReportedRequest, goal: Promoted, systems: Systems, log: Log
+    request: ReportedRequest, goal: Promoted, guard: Guard, systems: Systems, log: Log
 ) -> SyncResult:
     return wait_for_report(
         request,
         goal,
         reports=systems.reports,
         history=systems.gitops,
-        sources=systems.source,
+        sources=guard,
         clock=systems.cancellation,
         log=log,
     )
@@ -181,11 +182,13 @@ def _put_back(
         log.say("The rollout failed: putting the old image back.")
         image = progress.image or progress.plan.image
         assert image is not None  # noqa: S101  it was promoted
+        guard = _guard(image, request.source, systems)
         reverted = revert(
             request,
             promoted,
             repository=systems.gitops,
-            guard=_guard(image, request.source, systems),
+            github=systems.github,
+            guard=guard,
             renderer=systems.kustomize,
             clock=systems.cancellation,
             chance=systems.chance,
@@ -194,7 +197,11 @@ def _put_back(
         if reverted.ending is Ending.PROMOTED:
             olds = {before(path, change) for path, change in promoted.changes}
             only = olds.pop() if len(olds) == 1 else None
-            _sync(wait, _goal(reverted, only, None), systems, log)
+            old = only.image if only else image
+            source = guard.source_of(str(old), promoted.revision)
+            # Argo CD may still be trying the commit that is taken back.
+            ends = replace(wait, reverts=promoted.revision)
+            _sync(ends, _goal(reverted, only), _guard(old, source, systems), systems, log)
         return reverted
 
     try:

@@ -67,6 +67,7 @@ class Systems:
     ko: Builder
     registry: Registry
     gitops: GitOps
+    github: promote_stage.GitHub | None
     commits: promote_stage.CommitLog
     source: promote_stage.SourceHistory
     kustomize: Renderer

@@ -10,6 +10,9 @@ from gitops_action.inputs import Inputs, RunContext
 from gitops_action.model.image import ImageReference
 from gitops_action.model.secret import Secret
 
+_NAME = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
+_LONGEST_SLUG = 100
+
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
     return inputs.gitops_repository in {"", context.repository}
@@ -24,10 +27,25 @@ def is_push_to(branch: str, inputs: Inputs, context: RunContext) -> bool:
     )
 
 
+def gitops_name(inputs: Inputs, context: RunContext) -> str:
+    """The `owner/name` of the GitOps repository on the run's own server; empty for another."""
+    given = inputs.gitops_repository or context.repository
+    name = given.removeprefix(f"{context.server_url}/").removesuffix(".git")
+    return name if re.fullmatch(_NAME, name) else ""
+
+
+def proposal_branch(branch: str, inputs: Inputs) -> str:
+    """The branch of the pull request: one for each application and target."""
+    image = inputs.repository.name.rpartition("/")[2] if inputs.repository else ""
+    places = " ".join(str(path) for path in inputs.kustomizations)
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{image} {places}").strip("-")[:_LONGEST_SLUG]
+    return f"gitops-action/{branch}/{slug}"
+
+
 def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[str, str]:
     """The URL of the GitOps repository, and of its commits' pages where they are known."""
     given = inputs.gitops_repository or context.repository
-    if re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", given):
+    if re.fullmatch(_NAME, given):
         page = f"{context.server_url}/{given}/commit/"
         if inputs.gitops_ssh_key:
             return f"ssh://git@{urlsplit(context.server_url).hostname}/{given}.git", page

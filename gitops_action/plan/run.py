@@ -16,14 +16,16 @@ from gitops_action.model.via import Reporter
 from gitops_action.plan.build import build_request
 from gitops_action.plan.gitops import (
     gitops_branch,
+    gitops_name,
     gitops_url,
     is_push_to,
     is_this_repository,
+    proposal_branch,
     source_trailers,
     source_url,
     subject,
 )
-from gitops_action.plan.stages import choose_stages, contradictions, is_read_only
+from gitops_action.plan.stages import about_delivery, choose_stages, contradictions, is_read_only
 from gitops_action.stages.build import BuildRequest
 from gitops_action.stages.preflight import PreflightRequest
 from gitops_action.stages.promote import PromoteRequest
@@ -33,7 +35,7 @@ from gitops_action.stages.verify import VerifyRequest
 from gitops_action.tags import Tags, resolve_tags
 
 _GITHUB_REGISTRY = "ghcr.io"
-_PUSH_SECONDS = 120.0
+_PUSH_SECONDS = 300.0
 _SETTLE_SECONDS = 10.0
 
 
@@ -58,6 +60,7 @@ class Plan:
     reported: ReportedRequest | None
     source_url: str
     gitops_url: str
+    gitops_name: str
     commit_page: str
     elsewhere: bool
     may_be_echo: bool
@@ -85,6 +88,8 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         )
     if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
         problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
+    if Stage.PROMOTE in stages:
+        problems += about_delivery(inputs, gitops_name(inputs, context))
     if problems:
         raise invalid(problems)
     if commit and _is_another(commit, context):
@@ -147,6 +152,11 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
             author=inputs.commit_author,
             deadline_seconds=_PUSH_SECONDS,
             proof_required=inputs.rendered_proof,
+            delivery=inputs.delivery,
+            proposal=proposal_branch(branch, inputs),
+            labels=inputs.pull_request_labels,
+            auto_merge=inputs.pull_request_auto_merge,
+            wait_seconds=inputs.pull_request_wait.total_seconds(),
             source=commit.sha if commit and image is not inputs.image else None,
             allow_downgrade=inputs.allow_downgrade,
             dry_run=inputs.dry_run,
@@ -172,6 +182,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         reported=reported if writes else None,
         source_url=source_url(context),
         gitops_url=url,
+        gitops_name=gitops_name(inputs, context),
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
         may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gitops_action.inputs import Inputs, RunContext
+from gitops_action.model.delivery import Delivery
 from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter
@@ -13,6 +14,7 @@ from gitops_action.model.wait import WaitFor
 _READ_ONLY_EVENTS = {"pull_request", "merge_group"}
 _READ_ONLY_STAGES = {Stage.VERIFY, Stage.BUILD}
 _ARGOCD = ("argocd-server", "argocd-token")
+_PULL_REQUEST = ("pull-request-labels", "pull-request-auto-merge", "pull-request-wait")
 _WHICH = ("argocd-applications", "argocd-selector")
 
 # Which stages an input is for; what stands nowhere here is for every stage.
@@ -27,6 +29,7 @@ _USERS = {
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
         *("gitops-known-hosts", "commit-author", "signing-key", "allow-downgrade"),
+        *("delivery", *_PULL_REQUEST),
     ),
     Stage.SYNC: (
         *(*_ARGOCD, *_WHICH, "argocd-project", "argocd-resources", "argocd-sync"),
@@ -120,6 +123,29 @@ def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
+    return problems
+
+
+def about_delivery(inputs: Inputs, repository: str) -> list[str]:
+    """Say what cannot be delivered so; `repository` is its name on GitHub, empty elsewhere."""
+    way, problems = inputs.delivery, list[str]()
+    if way in {Delivery.PUSH, Delivery.API}:
+        problems += [
+            f"`{name}` is for `delivery: pull-request` or `auto`, and `delivery` is `{way}`"
+            for name in _PULL_REQUEST
+            if name in inputs.given
+        ]
+    if way is not Delivery.PUSH:
+        problems += [
+            f"`{name}` is for `delivery: push`: through GitHub's API the commit is by the token's "
+            "owner, and GitHub signs it"
+            for name in ("commit-author", "signing-key")
+            if name in inputs.given
+        ]
+        if not repository:
+            problems.append(
+                f"`delivery: {way}` needs a `gitops-repository` on this GitHub, `owner/name`"
+            )
     return problems
 
 

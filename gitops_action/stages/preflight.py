@@ -8,7 +8,11 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
-from gitops_action.errors import ApplicationError, ArgoCDUnavailableError
+from gitops_action.errors import (
+    ApplicationError,
+    ArgoCDUnavailableError,
+    GitOpsUnavailableError,
+)
 from gitops_action.kustomization import (
     FileEdit,
     ImageRequest,
@@ -108,9 +112,9 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
     names = _names(request, argocd, clock)
     applications = [_patient(partial(_ask, name, request.project, argocd), clock) for name in names]
     if request.image:
-        head = gitops.head(request.branch)
+        head = _patient(partial(gitops.head, request.branch), clock)
         edits = _edits(request, request.image, head, gitops)
-        gitops.check_push(request.branch)
+        _patient(partial(gitops.check_push, request.branch), clock)
         proof = prove_rendered(
             edits, tree=gitops, head=head, renderer=renderer, required=request.proof_required
         )
@@ -155,7 +159,7 @@ def _patient(ask: Callable[[], _T], clock: Clock) -> _T:
     for pause in _PAUSES_SECONDS:
         try:
             return ask()
-        except ArgoCDUnavailableError:
+        except (ArgoCDUnavailableError, GitOpsUnavailableError):
             clock.sleep(pause)
     return ask()
 

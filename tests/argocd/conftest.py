@@ -14,7 +14,7 @@ from tests.systems.deployments import DeploymentController
 from tests.systems.git_server import GitServer
 from tests.systems.processes import Processes
 from tests.systems.rollout import Rollout, rollout
-from tests.systems.waiting import Waiting
+from tests.systems.waiting import Waiting, clone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def wait(tmp_path: Path) -> Wait:
     numbers = itertools.count()
 
     def begin(commit: str, *rollouts: Rollout, **options: Any) -> Waiting:  # noqa: ANN401
-        folder = tmp_path / f"clone-{next(numbers)}"
-        return Waiting(commit, *rollouts, folder=folder, **options)
+        clone = clone_of(rollouts[0], tmp_path / f"clone-{next(numbers)}")
+        return Waiting(commit, *rollouts, clone=clone, **options)
 
     return begin

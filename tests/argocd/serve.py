@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,9 @@ from tests.systems.processes import Processes  # noqa: E402  the checkout's
 
 
 def main() -> int:
-    """Return the command's exit code; the logs stay only where the start fails."""
+    """Return the command's exit code."""
+    # A `kill` ends us as Ctrl-C does: with all that was started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     programs = Path(os.environ[PROGRAMS])
     begun = time.monotonic()
     with (

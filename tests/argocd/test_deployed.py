@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ArgoCDTLSError
 from gitops_action.model.wait import SyncMode
 from tests.systems.processes import free_port
-from tests.systems.rollout import PATH, REFUSED, SERVICE, deployed, is_retrying, kustomization
+from tests.systems.rollout import (
+    PATH,
+    REFUSED,
+    SERVICE,
+    deployed,
+    is_retrying,
+    kustomization,
+    revision,
+)
 
 if TYPE_CHECKING:
     from tests.argocd.conftest import Deploy, Wait
@@ -17,13 +25,15 @@ if TYPE_CHECKING:
     from tests.systems.rollout import Rollout
     from tests.systems.waiting import Waiting
 
-# One poll, one confirming document, and what a busy machine needs to answer them.
-SOON = 3.0
+# A poll, the server's second in which the operation ended, and the confirming document a second
+# after the first.
+PAUSES = 1.0 + 1.0 + 1.0
 
 
-def lag(one: Rollout, waiting: Waiting, sha: str) -> float:
-    """Seconds between the truth and the verdict."""
-    return waiting.ended - one.final_since(deployed(sha), waiting.ended)
+def assert_soon(one: Rollout, waiting: Waiting, sha: str) -> None:
+    """The verdict came after the truth, and soon."""
+    since = one.final_since(deployed(sha), waiting.ended)
+    waiting.assert_ended_soon_after(since, pauses=PAUSES)
 
 
 def test_a_new_tag_is_healthy(deploy: Deploy, wait: Wait) -> None:
@@ -39,7 +49,7 @@ def test_a_new_tag_is_healthy(deploy: Deploy, wait: Wait) -> None:
     (result,) = waiting.result().applications
     assert (result.revision, result.sync, result.health) == (sha, "Synced", "Healthy")
     assert result.reason == f"Synced and Healthy at {sha[:7]}"
-    assert lag(one, waiting, sha) <= SOON
+    assert_soon(one, waiting, sha)
 
 
 def test_a_commit_outside_the_path_is_deployed_without_an_operation(
@@ -57,7 +67,7 @@ def test_a_commit_outside_the_path_is_deployed_without_an_operation(
     (result,) = waiting.result().applications
     assert (result.revision, result.health) == (sha, "Healthy")
     assert one.document["status"]["operationState"] == before
-    assert lag(one, waiting, sha) <= SOON
+    assert_soon(one, waiting, sha)
 
 
 def test_a_newer_commit_that_keeps_our_image_overtakes(deploy: Deploy, wait: Wait) -> None:
@@ -74,7 +84,7 @@ def test_a_newer_commit_that_keeps_our_image_overtakes(deploy: Deploy, wait: Wai
     (result,) = waiting.result().applications
     assert result.revision == newer
     assert result.reason.endswith(f"which contains {sha[:7]}")
-    assert lag(one, waiting, newer) <= SOON
+    assert_soon(one, waiting, newer)
 
 
 def test_a_newer_image_supersedes(deploy: Deploy, wait: Wait) -> None:
@@ -89,10 +99,10 @@ def test_a_newer_image_supersedes(deploy: Deploy, wait: Wait) -> None:
     waiting.await_line("Progressing")
     newer = one.bump("1.2.0")
     one.refresh()
-    seen = one.await_that(lambda it: it["status"]["sync"]["revision"] == newer)
+    seen = one.await_that(lambda it: revision(it) == newer)
 
     assert waiting.result().superseded
-    assert waiting.ended - seen <= SOON
+    waiting.assert_ended_soon_after(seen, pauses=1.0)
 
 
 def test_a_manual_application_is_synced_on_demand(deploy: Deploy, wait: Wait) -> None:
@@ -107,7 +117,7 @@ def test_a_manual_application_is_synced_on_demand(deploy: Deploy, wait: Wait) ->
     (result,) = waiting.result().applications
     assert (result.revision, result.health) == (sha, "Healthy")
     assert [line for line in waiting.log.lines if "asking Argo CD to sync" in line][1:] == []
-    assert lag(one, waiting, sha) <= SOON
+    assert_soon(one, waiting, sha)
 
 
 def test_an_older_commit_that_blocks_ours_is_ended_on_demand(deploy: Deploy, wait: Wait) -> None:
@@ -125,8 +135,8 @@ def test_an_older_commit_that_blocks_ours_is_ended_on_demand(deploy: Deploy, wai
     (result,) = waiting.result().applications
     assert (result.revision, result.health) == (fix, "Healthy")
     assert waiting.said("ended the older operation")
-    assert waiting.ended - waiting.begun <= 4 * SOON
-    assert lag(one, waiting, fix) <= SOON
+    assert waiting.ended - waiting.begun <= 15  # it takes Argo CD five minutes
+    assert_soon(one, waiting, fix)
 
 
 def test_one_of_two_sources_is_ours(deploy: Deploy, wait: Wait) -> None:
@@ -140,7 +150,7 @@ def test_one_of_two_sources_is_ours(deploy: Deploy, wait: Wait) -> None:
 
     (result,) = waiting.result().applications
     assert (result.sync, result.health) == ("Synced", "Healthy")
-    assert lag(one, waiting, sha) <= SOON
+    assert_soon(one, waiting, sha)
 
 
 def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait) -> None:
@@ -157,7 +167,7 @@ def test_a_newer_commit_mends_a_broken_kustomization(deploy: Deploy, wait: Wait)
 
     (result,) = waiting.result().applications
     assert result.revision == fixed
-    assert lag(one, waiting, fixed) <= SOON
+    assert_soon(one, waiting, fixed)
 
 
 def test_three_applications_are_waited_for_at_once(deploy: Deploy, wait: Wait) -> None:
@@ -175,7 +185,7 @@ def test_three_applications_are_waited_for_at_once(deploy: Deploy, wait: Wait) -
     results = waiting.result().applications
     assert [str(one.name) for one in results] == [first.name, second.name, third.name]
     assert {(one.revision, one.sync, one.health) for one in results} == {(sha, "Synced", "Healthy")}
-    assert lag(third, waiting, sha) <= SOON
+    assert_soon(third, waiting, sha)
 
 
 def test_an_api_server_that_restarts_is_waited_for(
@@ -198,7 +208,7 @@ def test_an_api_server_that_restarts_is_waited_for(
 
     (result,) = waiting.result().applications
     assert (result.revision, result.health) == (sha, "Healthy")
-    assert lag(one, waiting, sha) <= SOON
+    assert_soon(one, waiting, sha)
 
 
 def test_tls_with_a_certificate_of_its_own(
@@ -218,7 +228,7 @@ def test_tls_with_a_certificate_of_its_own(
 
     assert isinstance(stranger.failure(), ArgoCDTLSError)
     assert "ca-certificates" in stranger.failure().hint
-    assert stranger.ended - stranger.begun < SOON
+    stranger.assert_ended_soon_after(stranger.begun, pauses=0.0)
     (result,) = friend.result().applications
     assert result.revision == sha
-    assert lag(one, friend, sha) <= SOON
+    assert_soon(one, friend, sha)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,8 +111,14 @@ class World:
         return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
 
     @contextmanager
-    def started_here(self, inputs: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-        """Start the step without its container; it leaves no temporary file behind."""
+    def started_here(
+        self, inputs: dict[str, str], folder: Path, more: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start the step without its container; it leaves no temporary file behind.
+
+        `more` are variables that the runner would set besides.
+        """
+        folder.mkdir(exist_ok=True)
         workspace = folder / "workspace"
         if not workspace.exists():
             clone = ["git", "clone", "-q", str(self.git.path(REPOSITORY)), str(workspace)]
@@ -134,6 +140,7 @@ class World:
                 "GITHUB_REF_NAME": "main",
             }
             env |= {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
+            env |= more or {}
             with subprocess.Popen(
                 [sys.executable, ROOT / "entrypoint.py"],
                 env=env,
@@ -143,6 +150,16 @@ class World:
             ) as step:
                 yield step
             assert list(Path(temporary).iterdir()) == []
+
+    def run_here(
+        self, inputs: dict[str, str], folder: Path, more: Mapping[str, str] | None = None
+    ) -> tuple[int, str, dict[str, str]]:
+        """Run the step without its container; gives exit status, log and outputs."""
+        with self.started_here(inputs, folder, more) as step:
+            # Go compiles without a cache here, which a busy machine does slowly.
+            log, _ = step.communicate(timeout=600)
+        outputs = dict(line.split("=", 1) for line in log.splitlines() if "=" in line)
+        return step.returncode, log, outputs
 
     def commits_since(self, sha: str) -> list[str]:
         return self.git.git(REPOSITORY, "rev-list", f"{sha}..main").splitlines()

@@ -81,6 +81,10 @@ def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str)
     assert step.outputs["image"] in message
     assert "Deployed and healthy" in step.summary
     assert _owners(job.workspace) == {OWNER}
+    caches = job.folder / "_temp" / "gitops-action"
+    assert _owners(caches) == {OWNER}
+    compiled = {"go-build"} if builder == "ko" else set()
+    assert {cache.name for cache in caches.iterdir()} == {"go-build-tests", "go-modules"} | compiled
     _assert_no_canary(world, job.folder, step.log + step.summary)
     assert not [argv for argv in step.arguments if "canary" in argv]
     assert not {program for program in step.holders if "docker" not in program} - {

@@ -32,12 +32,15 @@ def checkout(job: HostedRunner, source: Path) -> None:
     """Begin a job on a new checkout, with what `actions/cache` brought and nothing else."""
     shutil.rmtree(job.workspace)
     origin = job.folder.parent / "origin"
-    if not origin.exists():
-        shutil.copytree(source, origin)
-        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
-            identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com"]
-            subprocess.run(["git", *identity, *command], cwd=origin, check=True)
-    job.checkout(str(origin))
+    job.checkout(str(origin if origin.exists() else commit(source, origin)))
+
+
+def commit(source: Path, origin: Path) -> Path:
+    shutil.copytree(source, origin)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
+        identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com"]
+        subprocess.run(["git", *identity, *command], cwd=origin, check=True)
+    return origin
 
 
 def seconds(step: Step, what: str) -> float:
@@ -91,5 +94,41 @@ def test_a_cold_job_compiles_no_standard_library(job: HostedRunner) -> None:
     step = job.run(VERIFY)
 
     assert step.exit_code == 0, step.log
-    names = {path.name for path in (job.folder / "_temp" / "gitops-action").rglob("*-d")}
-    assert 0 < len(names) < 40
+    made = (job.folder / "_temp" / "gitops-action" / "go-build-tests").rglob("*-d")
+    # The standard library alone would be 60 MB.
+    assert 0 < sum(path.stat().st_size for path in made) < 8_000_000
+
+
+class InFolder(HostedRunner):
+    """A job whose checkout was given `path: app`."""
+
+    @property
+    def head(self) -> str:
+        return self.git("-C", "app", "rev-parse", "HEAD")
+
+
+def test_a_checkout_in_a_folder_is_annotated_as_the_repository(
+    tmp_path: Path, image: str, docker_host: str
+) -> None:
+    """
+    With `path: app` and `working-directory: app`, annotations name files as GitHub knows them.
+    """
+    job = InFolder(
+        folder=tmp_path / "runner",
+        image=image,
+        docker_host=docker_host,
+        repository="acme/failing",
+        server_url="https://git.example.com",
+    )
+    origin = commit(MODULES / "failing", tmp_path / "origin")
+    subprocess.run(["git", "clone", "-q", origin, job.workspace / "app"], check=True)
+
+    step = job.run({**VERIFY, "working-directory": "app"})
+
+    assert step.exit_code == 1
+    files = [re.findall(r"file=([^,]*),line=(\d*)", line) for line in step.errors]
+    assert [one for found in files for one in found if one[0]] == [
+        ("farewell/farewell_test.go", "16"),
+        ("greeting/greeting_test.go", "13"),
+        ("greeting/greeting_test.go", "16"),
+    ], step.log

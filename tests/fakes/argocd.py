@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.argocd_api import RIGHTS, Answer, Request, World, reply
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
+from tests.fakes.argocd_replay import ReplayedApplication, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,6 +119,13 @@ class FakeArgoCD:
         )
         with self._lock:
             self._applications[name] = application
+        return application
+
+    def replay(self, name: str) -> ReplayedApplication:
+        """Add one that does what was recorded, in `fixtures/argocd/NAME.json`."""
+        application = replayed(name)
+        with self._lock:
+            self._applications[application.name] = application
         return application
 
     def remove_application(self, name: str) -> None:

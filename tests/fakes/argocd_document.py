@@ -51,6 +51,17 @@ def document_of(application: MemoryApplication) -> Document:
     return _without_none(_merged(document, application.extra))
 
 
+def failed_resource(name: str, message: str) -> Document:
+    """What an operation tells of a resource that the cluster refused."""
+    return {
+        "kind": "Service",
+        "namespace": "default",
+        "name": name,
+        "status": "SyncFailed",
+        "message": message,
+    }
+
+
 def stamp(moment: float) -> str:
     """Seconds since 1970 as Argo CD writes them: whole."""
     return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.fakes.argocd_behaviour import Behaviour
-from tests.fakes.argocd_document import Document, document_of, stamp
+from tests.fakes.argocd_document import Document, document_of, failed_resource, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class MemoryApplication:
         self.sync = {"status": "Synced", "revision": self._head}
         self.health = "Healthy"
         self.reconciled_at = self.now - 60
-        self._at(self.behaviour.resync_seconds, self._resync)
+        self.schedule(self.behaviour.resync_seconds, self._resync)
 
     # What others do
 
@@ -87,7 +87,7 @@ class MemoryApplication:
         self._touch()
         self._operations += 1
         self.state = {"startedAt": stamp(self.now), **(self.state or {}), "phase": "Terminating"}
-        self._at(self.behaviour.operation_seconds * 0.2, self._terminated)
+        self.schedule(self.behaviour.operation_seconds * 0.2, self._terminated)
 
     def advance(self, now: float) -> None:
         """Play everything that is due up to `now`."""
@@ -98,7 +98,7 @@ class MemoryApplication:
 
     def schedule(self, seconds: float, act: Callable[[], None]) -> None:
         """Let something happen after a while."""
-        self._at(seconds, act)
+        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), act))
 
     @property
     def real_health(self) -> str:
@@ -125,15 +125,12 @@ class MemoryApplication:
     def _rolled_out_at(self) -> float:
         return self._applied_at + max(self.behaviour.rollout_seconds, self.behaviour.late_seconds)
 
-    def _at(self, seconds: float, event: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), event))
-
     def _touch(self) -> None:
         self.version += 1
 
     def _resync(self) -> None:
         self._reconcile()
-        self._at(self.behaviour.resync_seconds, self._resync)
+        self.schedule(self.behaviour.resync_seconds, self._resync)
 
     def _reconcile(self) -> None:
         if self._reconciling:
@@ -170,9 +167,9 @@ class MemoryApplication:
                 self._again = False
                 self._reconcile()
 
-        self._at(seconds * 0.5, look)
-        self._at(seconds * 0.8, decide)
-        self._at(seconds, write)
+        self.schedule(seconds * 0.5, look)
+        self.schedule(seconds * 0.8, decide)
+        self.schedule(seconds, write)
 
     def _syncs_by_itself(self, head: str) -> bool:
         if not self.behaviour.automated or self.busy or self._comparison_error(head):
@@ -225,7 +222,7 @@ class MemoryApplication:
     def _step(self, seconds: float, event: Callable[[], None]) -> None:
         """Go on with this operation later, unless it is terminated until then."""
         number = self._operations
-        self._at(seconds, lambda: event() if number == self._operations else None)
+        self.schedule(seconds, lambda: event() if number == self._operations else None)
 
     def _terminated(self) -> None:
         assert self.state is not None
@@ -267,8 +264,8 @@ class MemoryApplication:
             return
         self._before, self.live, self._applied_at = self._seen(), wanted, self.now
         self.history.append((self.now, wanted))
-        self._at(self._seen_after, self._notice)
-        self._at(self._rolled_out_at - self.now + self.behaviour.lag_seconds, self._notice)
+        self.schedule(self._seen_after, self._notice)
+        self.schedule(self._rolled_out_at - self.now + self.behaviour.lag_seconds, self._notice)
 
     def _finish(self) -> None:
         assert self.operation is not None
@@ -287,7 +284,10 @@ class MemoryApplication:
             error = self.behaviour.sync_error
             self.state |= {
                 "message": f"one or more objects failed to apply, reason: {error}",
-                "syncResult": {"revision": revision, "resources": [self._failed_resource()]},
+                "syncResult": {
+                    "revision": revision,
+                    "resources": [failed_resource(self.name, self.behaviour.sync_error)],
+                },
             }
             tries = self.state.get("retryCount") or 0
             if tries < self.behaviour.retries:
@@ -298,12 +298,3 @@ class MemoryApplication:
             self.state["phase"] = "Failed"
         self.operation = None
         self._reconcile()
-
-    def _failed_resource(self) -> Document:
-        return {
-            "kind": "Service",
-            "namespace": "default",
-            "name": self.name,
-            "status": "SyncFailed",
-            "message": self.behaviour.sync_error,
-        }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ALL = {
     "contents": "write",
     "pull-requests": "write",
+    "checks": "read",
     "statuses": "read",
     "deployments": "read",
 }

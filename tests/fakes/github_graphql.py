@@ -115,7 +115,8 @@ class Graphql:
             said = "GitHub Actions is not permitted to create or approve pull requests"
             raise ApiError("FORBIDDEN", said)
         head, base = asked["headRefName"], asked["baseRefName"]
-        if any((one.head, one.base, one.state) == (head, base, "OPEN") for one in about.pulls):
+        ours = [one for one in about.pulls if not one.from_fork]
+        if any((one.head, one.base, one.state) == (head, base, "OPEN") for one in ours):
             said = f"A pull request already exists for {name.split('/')[0]}:{head}."
             raise ApiError("UNPROCESSABLE", said)
         number = len(about.pulls) + 1
@@ -180,15 +181,19 @@ class Graphql:
             "number": pull.number,
             "url": f"https://github.example/{name}/pull/{pull.number}",
             "state": pull.state,
-            "isCrossRepository": False,
+            "isCrossRepository": pull.from_fork,
             "headRefOid": git.head(pull.head),
             "headRefName": pull.head,
             "baseRefName": pull.base,
             "mergeCommit": merged,
             "autoMergeRequest": {"mergeMethod": pull.auto_merge} if pull.auto_merge else None,
             "author": {"__typename": "Bot" if bot else "User", "login": pull.author},
-            "statusCheckRollup": rollup if checks else None,
+            "statusCheckRollup": lambda _: (self._may_read_checks() and checks and rollup) or None,
         }
+
+    def _may_read_checks(self) -> bool:
+        self._token.require("checks: read")
+        return True
 
     def _numbered(self, name: str, number: int) -> PullRequest:
         for pull in self._github.about(name).pulls:

@@ -62,6 +62,7 @@ class PullRequest:
     merge_commit: str | None = None
     auto_merge: str | None = None
     labels: list[str] = field(default_factory=list)
+    from_fork: bool = False
 
 
 @dataclass

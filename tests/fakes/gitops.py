@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitops_action.errors import GitOpsError
+from gitops_action.errors import ActionError, GitOpsError
 from gitops_action.model.source import CommitSha
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ class FakeCommit:
 
 @dataclass
 class FakeGitOpsRepository:
-    """One branch; `races` run one by one, each just before a push arrives."""
+    """One branch; `races` run one by one, each just before a push arrives.
+
+    `outages` are what the next questions for the head are answered with.
+    """
 
     files: Mapping[str, str]
     branch: str = "main"
@@ -39,12 +42,18 @@ class FakeGitOpsRepository:
     commits: dict[CommitSha, FakeCommit] = field(default_factory=dict)
     pushed: list[CommitSha] = field(default_factory=list)
     links: set[str] = field(default_factory=set)
+    outages: list[ActionError] = field(default_factory=list)
+    others: dict[str, CommitSha] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         first = {PurePosixPath(path): text.encode() for path, text in self.files.items()}
         self.tip = self._store(FakeCommit(first, None))
 
     def head(self, branch: str) -> CommitSha:
+        if self.outages:
+            raise self.outages.pop(0)
+        if branch in self.others:
+            return self.others[branch]
         if branch != self.branch:
             raise GitOpsError(f"The branch {branch} does not exist.", hint="Name main.")
         return self.tip
@@ -86,6 +95,17 @@ class FakeGitOpsRepository:
         self.tip = self._store(FakeCommit(files, change.parent, change.message, change.author))
         self.pushed.append(self.tip)
         return self.tip
+
+    def replace(self, change: Change, branch: str) -> CommitSha:
+        """Let another branch be the change's parent and one commit."""
+        files = {**self.commits[change.parent].files, **change.files}
+        commit = FakeCommit(files, change.parent, change.message, change.author)
+        self.others[branch] = self._store(commit)
+        return self.others[branch]
+
+    def store(self, files: Files, parent: CommitSha) -> CommitSha:
+        """Make a commit that is on no branch."""
+        return self._store(FakeCommit(files, parent, "from another writer"))
 
     def write(self, path: str, text: str) -> None:
         """Commit as another writer does."""

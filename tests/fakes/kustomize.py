@@ -52,7 +52,7 @@ class FakeKustomize:
         file = follow(_Links(sources), CommitSha("0" * 40), named)
         containers = [
             f"      - image: {_reference(entry)}\n"
-            for entry in parse(sources.files[file].decode()).entries
+            for entry in parse(sources.files[file].decode().removeprefix("\ufeff")).entries
             if entry.text("name") not in self.unused
         ]
         return Rendering(text=_DEPLOYMENT + "".join([*containers, "      - image: redis:7\n"]))

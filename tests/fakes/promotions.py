@@ -40,5 +40,4 @@ def promoted(diff: str | None = "+++ b/overlays/dev Deployment/shop\n") -> Promo
         files=(PurePosixPath(FILE),),
         image=ImageRequest(ImageReference(Repository(NAME), SOURCES[1])),
         rendered_diff=diff,
-        source=CommitSha(SOURCES[1]),
     )

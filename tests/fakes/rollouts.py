@@ -12,7 +12,7 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import ApplicationName, Promoted, SyncMode, SyncRequest, WaitFor
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
-from tests.fakes.waiting import FakeClock, LinearAncestry, MemoryArgoCD
+from tests.fakes.waiting import FakeClock, LinearAncestry, MemoryArgoCD, OrderedSources
 
 if TYPE_CHECKING:
     import random
@@ -21,7 +21,7 @@ URL = "https://git.example.com/acme/gitops.git"
 FILE = "overlays/dev/kustomization.yaml"
 NAME = "ghcr.io/acme/shop"
 _OLDER, _OURS, _NEWER = (f"{number}" * 40 for number in (1, 2, 3))
-SOURCES = LinearAncestry([_OLDER, _OURS, _NEWER])
+SOURCES = OrderedSources([_OLDER, _OURS, _NEWER], _OURS)
 
 
 class Push(enum.Enum):
@@ -74,7 +74,12 @@ class Rollout:
             behaviour=self._behaviour(),
         )
         self.application.advance(self.begun)
+        if chance.random() < 0.1:
+            self.application.schedule(chance.uniform(0, 20), self._somebody_syncs)
         self.argocd = MemoryArgoCD(self.clock, {"shop": self.application})
+        if chance.random() < 0.1:
+            goes = self.begun + chance.uniform(0, 20)
+            self.argocd.down = (goes, goes + chance.uniform(0.5, 60))
         self.ancestry = _Branch(self)
 
     @property
@@ -90,7 +95,6 @@ class Rollout:
             files=(PurePosixPath(FILE),),
             image=ImageRequest(image),
             rendered_diff="" if self.late else "+++ b/overlays/dev Deployment/shop\n",
-            source=CommitSha(_OURS),
         )
 
     def at(self, sha: str) -> Commit:
@@ -114,6 +118,10 @@ class Rollout:
     def was_replaced_by(self, push: Push) -> bool:
         source = _NEWER if push is Push.NEWER else _OLDER
         return any(one.source == source and one.time <= self.clock.now for one in self.followed())
+
+    def _somebody_syncs(self) -> None:
+        if not self.application.busy:
+            self.application.start_sync()
 
     def _commits(self) -> list[Commit]:
         chance = self.chance

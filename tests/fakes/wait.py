@@ -14,7 +14,7 @@ from gitops_action.stages.sync import (
     sync,
 )
 from tests.fakes.applications import NEWER, OLDER, OURS, URL
-from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, ScriptedArgoCD
+from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, OrderedSources, ScriptedArgoCD
 
 
 class Wait:
@@ -34,7 +34,7 @@ class Wait:
         )
         self.promoted = Promoted(commit=CommitSha(OURS))
         self.ancestry = LinearAncestry([OLDER, OURS, NEWER])
-        self.sources: LinearAncestry | None = None
+        self.sources: OrderedSources | None = None
 
     def run(self) -> SyncResult:
         return sync(

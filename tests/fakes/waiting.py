@@ -86,11 +86,25 @@ class LinearAncestry:
         return None if text is None else text.encode()
 
 
+class OrderedSources:
+    """Knows images by their tag, the oldest first; of what is not listed nobody knows."""
+
+    def __init__(self, tags: Sequence[str], ours: str) -> None:
+        self._tags, self._ours = list(tags), ours
+
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:
+        assert head.value
+        tag = image.rpartition(":")[2]
+        if tag not in self._tags:
+            return None
+        return self._tags.index(tag) > self._tags.index(self._ours)
+
+
 class MemoryArgoCD(MemoryPods):
     """Answers from Applications in memory; a refresh blocks until the controller has compared.
 
     `lost` is how many requests for a sync arrive and get no answer; with `stopped` the controller
-    does nothing any more.
+    does nothing any more. From the first to the second time in `down` nothing answers.
     """
 
     def __init__(self, clock: FakeClock, applications: Mapping[str, MemoryApplication]) -> None:
@@ -98,6 +112,7 @@ class MemoryArgoCD(MemoryPods):
         self._applications = applications
         self.documents = self.refreshes = self.lost = 0
         self.stopped = False
+        self.down: tuple[float, float] = (0.0, 0.0)
         self.before_terminate: Callable[[], None] = _nothing
 
     def application(  # noqa: PLR0913  as the adapter's
@@ -159,6 +174,8 @@ class MemoryArgoCD(MemoryPods):
         assert project in {"", application.project}
         if not self.stopped:
             application.advance(self._clock.now)
+        if self.down[0] <= self._clock.now < self.down[1]:
+            raise ArgoCDUnavailableError("502 Bad Gateway", hint="")
         return application
 
 
@@ -180,6 +197,7 @@ class ScriptedArgoCD(MemoryPods):
         self.synced: list[tuple[float, str]] = []
         self.sync_answers: list[bool | ActionError] = []
         self.terminated: list[float] = []
+        self.terminate_answers: list[bool | ActionError] = []
         self.selected: list[tuple[ApplicationName, ...] | ActionError] = []
 
     def application(  # noqa: PLR0913  as the adapter's
@@ -221,7 +239,10 @@ class ScriptedArgoCD(MemoryPods):
     def terminate(self, name: str, namespace: str = "", *, project: str = "") -> bool:
         assert name or namespace or project
         self.terminated.append(self._elapsed)
-        return True
+        answer = self.terminate_answers.pop(0) if self.terminate_answers else True
+        if isinstance(answer, ActionError):
+            raise answer
+        return answer
 
     def page(self, application: Application) -> str:
         return f"https://argocd.example.com/applications/argocd/{application.name}"

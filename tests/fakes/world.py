@@ -139,6 +139,7 @@ class World:
             ko=self.ko,
             registry=self.registry,
             gitops=self.gitops,
+            github=None,
             commits=self.gitops,
             source=self.source,
             kustomize=self.kustomize,

@@ -257,6 +257,44 @@ def test_tells_a_missing_application_from_a_missing_right(
     assert "applications, get" in forbidden.value.hint
 
 
+def test_a_403_of_a_moment_is_no_missing_right(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    Argo CD says `permission denied` also while its Kubernetes API is not well: that passes.
+    """
+    argocd.interruptions.append(
+        Answer(403, '{"error": "permission denied", "code": 7, "message": "permission denied"}')
+    )
+
+    with pytest.raises(ArgoCDUnavailableError, match="yet refuses to show it"):
+        client(argocd.url, argocd.token).application("hello-gitops")
+
+
+def test_a_change_is_sent_with_the_one_content_type_that_argocd_takes(
+    argocd: FakeArgoCD, client: Client
+) -> None:
+    """
+    `application/json; charset=utf-8` is refused: the fake and the real one answer 415 to it.
+    """
+    adapter = client(argocd.url, argocd.token)
+
+    assert adapter.sync("hello-gitops", nonce="run 1")
+    assert adapter.terminate("hello-gitops")
+
+
+def test_nothing_of_an_answer_is_shown_raw(argocd: FakeArgoCD, client: Client) -> None:
+    """
+    An Application can hold a secret among its Helm parameters, also where it cannot be parsed.
+    """
+    secret = '{"spec": {"source": {"helm": {"parameters": [{"value": "canary"}]}}}}'
+    argocd.interruptions.append(Answer(200, secret))
+
+    with pytest.raises(ArgoCDError) as raised:
+        client(argocd.url, argocd.token).application("hello-gitops")
+
+    assert "canary" not in raised.value.told
+    assert "canary" not in str(raised.value.__cause__)
+
+
 def test_names_the_namespace_that_was_left_out(argocd: FakeArgoCD, client: Client) -> None:
     """
     An Application in another namespace is offered with that namespace.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from gitops_action.errors import (
     KustomizationError,
 )
+from tests.systems.promoter import run
 
 if TYPE_CHECKING:
     pass
@@ -35,6 +37,26 @@ def test_reads_files_and_folders_of_a_commit(place: Place) -> None:
         assert clone.read(second, PurePosixPath(path)) is None
     for path in ("README.md", "none", "/etc", ".."):
         assert clone.list(second, PurePosixPath(path)) == ()
+
+
+def test_the_clone_holds_no_file_that_was_not_asked_for(place: Place) -> None:
+    """
+    No checkout, no index, one commit: a large repository costs little more than a small one.
+    """
+    place.server.commit(NAME, {"large.bin": "x" * 100_000})
+    run(place.clone())
+
+    clone = place.folder / "clone-1" / "clone"
+    kinds = subprocess.run(
+        ["git", "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"],
+        cwd=clone,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert [path.name for path in clone.iterdir()] == [".git"]
+    assert not (clone / ".git" / "index").exists()
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"commit": 2, "tree": 6, "blob": 2}
 
 
 @pytest.mark.parametrize("path", ["link/kustomization.yaml", "link", "module/a", "file.yaml"])

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops_action.adapters.github import GitHubReports, GitHubRepository
-from gitops_action.errors import ActionError, CancelledError, GitOpsAccessError, GitOpsError
+from gitops_action.errors import (
+    ActionError,
+    CancelledError,
+    GitOpsAccessError,
+    GitOpsUnavailableError,
+)
 from tests.fakes.github_state import SECONDARY, Scripted, Token
 from tests.systems.github import NAME, GitHubPlace, failure, github_place
 
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 ASKS: dict[str, Ask] = {
     "rest": lambda api: GitHubReports(api).default_branch(),
     "graphql": lambda api: GitHubRepository(api).head("main"),
+}
+FAILED = {
+    "errors": [{"message": "Something went wrong while executing your query. Please try again."}]
 }
 LIMITED = {"message": SECONDARY, "documentation_url": "https://docs.github.com/rest"}
 
@@ -88,6 +96,20 @@ def test_a_failure_of_github_is_asked_again(place: GitHubPlace, ask: Ask) -> Non
     assert ask(place.api()) in {"main", place.head()}
 
 
+def test_a_failure_that_graphql_says_by_200_is_asked_again(place: GitHubPlace) -> None:
+    """
+    GraphQL answers 200 when it ran out of time: that is no answer either.
+    """
+    place.github.scripted += [Scripted(200, FAILED)] * 2
+
+    assert GitHubRepository(place.api()).head("main") == place.head()
+
+    place.github.scripted += [Scripted(200, FAILED)] * 20
+    error = failure(lambda: GitHubRepository(place.api(patience=0.5)).head("main"))
+    assert isinstance(error, GitOpsUnavailableError)
+    assert "Something went wrong" in error.message
+
+
 def test_a_github_that_stays_broken_is_told(place: GitHubPlace, ask: Ask) -> None:
     """
     Nobody waits for ever for a GitHub that does not come back.
@@ -96,7 +118,7 @@ def test_a_github_that_stays_broken_is_told(place: GitHubPlace, ask: Ask) -> Non
 
     error = failure(lambda: ask(place.api(patience=0.5)))
 
-    assert isinstance(error, GitOpsError)
+    assert isinstance(error, GitOpsUnavailableError)
     assert "502" in error.message
     assert "Server Error" in error.message
 
@@ -143,7 +165,7 @@ def test_a_rate_limit_beyond_the_deadline_ends_at_once(
     error = failure(lambda: ask(place.api()))
 
     assert time.monotonic() - begun < 3
-    assert isinstance(error, GitOpsError)
+    assert isinstance(error, GitOpsUnavailableError)
     assert "rate limit" in error.message
     assert "1,000 requests an hour" in error.hint
 
@@ -228,3 +250,27 @@ def test_the_token_is_in_no_message_and_no_address(place: GitHubPlace, ask: Ask)
 
     seen = [error.told, repr(vars(place.api())), *place.github.requests]
     assert place.github.token not in " ".join(seen)
+
+
+def test_a_token_with_a_line_break_is_told_without_being_shown(
+    place: GitHubPlace, ask: Ask
+) -> None:
+    """
+    A secret that was stored with a line break cannot be sent, and is not shown.
+    """
+    error = failure(lambda: ask(place.api(token="ghp_secret\nx")))
+
+    assert "could not be asked" in error.message
+    assert "line breaks" in error.hint
+    assert "ghp_secret" not in error.told
+
+
+def test_an_answer_without_values_is_told(place: GitHubPlace) -> None:
+    """
+    An empty answer is not taken for an empty repository.
+    """
+    place.github.scripted.append(Scripted(200, {"data": None}))
+
+    error = failure(lambda: GitHubRepository(place.api()).head("main"))
+
+    assert "200 with application/json" in error.message

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops_action.adapters.github import GitHubRepository, PullRequests, RequiredChecks
-from gitops_action.errors import GitOpsAccessError, GitOpsError, PushRefusedError
+from gitops_action.errors import GitOpsAccessError, GitOpsError
 from gitops_action.model.change import Change
 from gitops_action.model.identity import GITHUB_ACTIONS
 from gitops_action.model.pull_request import Proposal, PullRequest, PullRequestState
-from tests.fakes.github_state import RULESET, Scripted, Token
+from tests.fakes.github_state import Scripted, Token
 from tests.systems.github import NAME, GitHubPlace, failure, github_place
 
 if TYPE_CHECKING:
@@ -56,21 +56,6 @@ def opened(place: GitHubPlace, pulls: PullRequests) -> PullRequest:
     return pulls.propose(proposal())
 
 
-def test_the_branch_is_one_commit_on_its_base(place: GitHubPlace) -> None:
-    """
-    A proposal is one verified commit on the newest head, and main stays as it is.
-    """
-    base = place.head()
-
-    commit = replace(place)
-
-    assert commit == place.head(BRANCH)
-    assert str(commit) in place.github.git(NAME).signed
-    assert place.git.git(NAME, "log", "--format=%P", "-1", BRANCH) == str(base)
-    assert place.git.read(NAME, FILE, BRANCH) == b"two\n"
-    assert place.head() == base
-
-
 def test_an_update_replaces_the_commit_and_keeps_the_pull_request(
     place: GitHubPlace, pulls: PullRequests
 ) -> None:
@@ -88,82 +73,6 @@ def test_an_update_replaces_the_commit_and_keeps_the_pull_request(
     assert place.about.pulls[0].title == "Promote shop to 3"
     assert place.git.git(NAME, "rev-list", f"{base}..{BRANCH}") == str(second.head)
     assert place.git.read(NAME, "README.md", BRANCH) == b"# Theirs\n"
-
-
-def test_the_same_proposal_again_leaves_the_branch_alone(place: GitHubPlace) -> None:
-    """
-    A second run of the same job does not start the pull request's checks again.
-    """
-    first = replace(place)
-
-    second = replace(place)
-
-    assert first == second == place.head(BRANCH)
-
-
-def test_a_branch_that_somebody_moved_meanwhile_is_not_overwritten(place: GitHubPlace) -> None:
-    """
-    Two jobs that update one branch at once do not undo each other: one of them starts over.
-    """
-    replace(place)
-    place.about.races += [lambda: place.commit({FILE: "theirs\n"}, BRANCH)]
-
-    moved = replace(place, "three\n")
-
-    assert moved is None
-    assert place.git.read(NAME, FILE, BRANCH) == b"theirs\n"
-
-
-def test_a_branch_that_somebody_made_meanwhile_is_not_overwritten(place: GitHubPlace) -> None:
-    """
-    The same holds for a branch that was not there a moment ago.
-    """
-    place.about.races += [lambda: place.git.git(NAME, "update-ref", f"refs/heads/{BRANCH}", "main")]
-
-    moved = replace(place)
-
-    assert moved is None
-    assert place.head(BRANCH) == place.head()
-
-
-def test_a_lost_answer_is_not_a_lost_update(place: GitHubPlace) -> None:
-    """
-    A branch that moved while GitHub answered 502 is known to be where we put it.
-    """
-    replace(place)
-    requests = len(place.github.requests)
-    replace(place, "three\n")
-    last = len(place.github.requests) - requests - 1
-    place.github.scripted += [Scripted(pass_on=True)] * last
-    place.github.scripted.append(Scripted(502, after=True))
-
-    moved = replace(place, "four\n")
-
-    assert moved == place.head(BRANCH)
-    assert place.git.read(NAME, FILE, BRANCH) == b"four\n"
-
-
-def test_a_rule_for_the_branch_is_quoted(place: GitHubPlace) -> None:
-    """
-    A rule that forbids the branch is told, and nothing is left behind.
-    """
-    place.about.rules[BRANCH] = RULESET
-
-    error = failure(lambda: replace(place))
-
-    assert isinstance(error, PushRefusedError)
-    assert place.git.git(NAME, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
-
-
-def test_a_proposal_keeps_the_modes_of_files(place: GitHubPlace) -> None:
-    """
-    An executable file stays executable.
-    """
-    place.git.commit(NAME, {FILE: "one\n"}, modes={FILE: "100755"})
-
-    replace(place)
-
-    assert place.git.git(NAME, "ls-tree", BRANCH, FILE).startswith("100755")
 
 
 def test_labels_are_added_and_never_removed(place: GitHubPlace, pulls: PullRequests) -> None:
@@ -192,6 +101,23 @@ def test_a_closed_pull_request_is_not_used_again(place: GitHubPlace, pulls: Pull
     assert pulls.read(first.number).state is PullRequestState.CLOSED
     assert pulls.find(BRANCH, "main") == second
     assert pulls.find(BRANCH, "other") is None
+
+
+def test_a_forks_branch_of_the_same_name_is_not_ours(
+    place: GitHubPlace, pulls: PullRequests
+) -> None:
+    """
+    A stranger's pull request from a branch of that name is neither changed nor merged.
+    """
+    opened(place, pulls)
+    place.about.pulls[0].from_fork = True
+
+    found = pulls.find(BRANCH, "main")
+    ours = pulls.propose(proposal("ours"))
+
+    assert found is None
+    assert [one.title for one in place.about.pulls] == ["Promote shop to 2", "ours"]
+    assert ours.number == 2
 
 
 def test_a_pull_request_that_another_run_opened_first_is_updated(
@@ -360,5 +286,44 @@ def test_checks_that_can_start_are_nobodys_obstacle(
         place.github.status(NAME, str(pull.head), "build", "pending")
     if why == "opened-by-an-app":
         place.about.pulls[0].author = "promoter"
+        pull = pulls.read(pull.number)
 
     assert RequiredChecks(place.api()).obstacle(pull) == ""
+
+
+def test_a_job_that_may_not_read_checks_is_told_all_the_same(
+    place: GitHubPlace, pulls: PullRequests
+) -> None:
+    """
+    A notice needs no right that the promotion itself does not need.
+    """
+    place.about.required_checks.append(("build", None))
+    pull = opened(place, pulls)
+    place.github.tokens["job"] = Token({"contents": "write", "pull-requests": "write"})
+
+    obstacle = RequiredChecks(place.api(token="job")).obstacle(pull)
+
+    assert "requires `build`" in obstacle
+
+
+def test_a_pull_request_that_does_not_exist_is_told(pulls: PullRequests) -> None:
+    """
+    GitHub's own words say which number it is.
+    """
+    error = failure(lambda: pulls.read(99))
+
+    assert "number of 99" in error.message
+
+
+def test_a_refused_proposal_is_quoted(place: GitHubPlace, pulls: PullRequests) -> None:
+    """
+    What GitHub has against a pull request is said in its words.
+    """
+    replace(place)
+    refused = {"data": {"createPullRequest": None}, "errors": [{"message": "No commits between"}]}
+    place.github.scripted += [Scripted(pass_on=True), Scripted(200, refused)]
+
+    error = failure(lambda: pulls.propose(proposal()))
+
+    assert "No commits between" in error.message
+    assert place.about.pulls == []

@@ -17,7 +17,7 @@ from gitops_action.adapters.isolation import BUILD_USER, can_isolate
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
-from gitops_action.errors import BuildError, ModuleError, RegistryLoginError
+from gitops_action.errors import BuildError, InputError, ModuleError, RegistryLoginError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -124,6 +124,24 @@ def _request(base: str = "") -> BuildRequest:
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_goflags_that_build_something_else_are_refused(workspace: Path, tmp_path: Path) -> None:
+    """
+    A program of GOFLAGS would stand between the code that was tested and the image.
+    """
+    ko = Ko(
+        Processes(Cancellation()),
+        env={"PATH": os.environ["PATH"], "GOFLAGS": "-mod=mod '-toolexec=/bin/true'"},
+        workspace=workspace,
+        private=tmp_path,
+        credentials=tmp_path,
+    )
+
+    with pytest.raises(InputError, match="-toolexec"):
+        ko.candidates(_request())
+    with pytest.raises(InputError, match="-toolexec"):
+        ko.build(_request(), "./cmd/app", log=HeldLog())
 
 
 def test_builds_pushes_and_finds_the_image_again(

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 # The folder that `make argocd` builds, and what `tests/argocd/serve.py` started.
 PROGRAMS = "GITOPS_ACTION_ARGOCD_PROGRAMS"
 STARTED = "GITOPS_ACTION_ARGOCD"
+VERSION = "GITOPS_ACTION_ARGOCD_VERSION"
 _START_SECONDS = 90.0
 _RIGHTS = """\
-p, ci, applications, get, */*, allow
-p, ci, applications, sync, */*, allow
-p, reader, applications, get, */*, allow
-p, leaver, applications, get, */*, allow
+p, ci, applications, get, default/*, allow
+p, ci, applications, sync, default/*, allow
+p, reader, applications, get, default/*, allow
+p, leaver, applications, get, default/*, allow
 """
 ACCOUNTS = ("ci", "reader", "nobody", "leaver")
 

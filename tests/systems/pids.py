@@ -35,10 +35,10 @@ def written_pid(file: Path) -> int:
 def family(pid: int) -> Iterator[int]:
     """A process and all that it started, which die with it where it is a container's first."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        try:
-            children = (task / "children").read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from family(int(child))
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [child for one in threads for child in (one / "children").read_text().split()]
+    except OSError:  # it has ended meanwhile
+        return
+    for child in children:
+        yield from family(int(child))

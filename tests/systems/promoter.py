@@ -36,7 +36,7 @@ FILE = "apps/shop/kustomization.yaml"
 PATH = PurePosixPath(FILE)
 TEXT = "images:\n- name: ghcr.io/acme/shop\n  newTag: v1\n"
 NEW = TEXT.replace("v1", "v2")
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 300.0
 UNREACHABLE = "http://127.0.0.1:1/acme/gitops.git"
 
 

@@ -139,6 +139,11 @@ def operation(document: Document) -> Document:
     return dict(document.get("status", {}).get("operationState") or {})
 
 
+def revision(document: Document) -> str:
+    """The `status.sync.revision`, empty where there is none."""
+    return str(document.get("status", {}).get("sync", {}).get("revision", ""))
+
+
 def is_retrying(document: Document) -> bool:
     """Whether an operation failed, and Argo CD waits to try it again."""
     return "retryCount" in operation(document)

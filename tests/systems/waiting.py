@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import PurePosixPath
@@ -33,6 +34,45 @@ if TYPE_CHECKING:
     from tests.systems.rollout import Rollout
 
 _PATIENCE_SECONDS = 300.0
+# What answers may take on two cores that run all of Argo CD and eight tests, which is a load of
+# eight; where others use the machine too, longer.
+_BUSY_SECONDS, _OUR_LOAD = 2.5, 4.0
+
+
+def clone_of(one: Rollout, folder: Path) -> GitOpsClone:
+    """Clone the repository, as the pipeline has before it waits."""
+    folder.mkdir()
+    git = Git(
+        directory=folder,
+        cancellation=Cancellation(),
+        env=one.git.environment(),
+        url=one.url,
+        token=Secret(one.git.token),
+    )
+    clone = GitOpsClone(git)
+    clone.head("main")
+    return clone
+
+
+class RecordingClock:
+    """The time, and when the wait slept for how long."""
+
+    def __init__(self) -> None:
+        self._clock = Cancellation()
+        self._sleeps: list[tuple[float, float]] = []
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._sleeps.append((self.monotonic(), seconds))
+        self._clock.sleep(seconds)
+
+    def slept_since(self, moment: float) -> float:
+        """Seconds that the wait chose to sleep from this moment on."""
+        return sum(
+            max(0.0, begun + seconds - max(begun, moment)) for begun, seconds in self._sleeps
+        )
 
 
 class Waiting:
@@ -42,7 +82,7 @@ class Waiting:
         self,
         commit: str,
         *rollouts: Rollout,
-        folder: Path,
+        clone: GitOpsClone,
         server: str = "",
         token: str = "",
         ca_file: Path | None = None,
@@ -54,6 +94,7 @@ class Waiting:
         """`tag` is what the commit promoted, so that the image that runs is looked at."""
         first = rollouts[0]
         self.log = LineLog()
+        self.clock = RecordingClock()
         self.begun = time.monotonic()
         self.ended = 0.0
         self._outcome: SyncResult | ActionError | None = None
@@ -63,16 +104,7 @@ class Waiting:
             server or first.installation.url,
             Secret(token or first.installation.tokens["ci"]),
         )
-        folder.mkdir()
-        self._clone = GitOpsClone(
-            Git(
-                directory=folder,
-                cancellation=Cancellation(),
-                env=first.git.environment(),
-                url=first.url,
-                token=Secret(first.git.token),
-            )
-        )
+        self._clone = clone
         settings: dict[str, Any] = {
             "wait_for": WaitFor.HEALTHY,
             "settle_seconds": 10.0,
@@ -97,15 +129,14 @@ class Waiting:
         self._thread.start()
 
     def _wait(self, promoted: Promoted) -> None:
+        self.begun = time.monotonic()
         try:
-            # As the pipeline does, which has a clone when it promoted.
-            self._clone.head("main")
             self._outcome = sync(
                 self._request,
                 promoted,
                 argocd=self._argocd,
                 ancestry=self._clone,
-                clock=Cancellation(),
+                clock=self.clock,
                 log=self.log,
             )
         except ActionError as error:
@@ -113,6 +144,13 @@ class Waiting:
         finally:
             self.ended = time.monotonic()
             self._http.close()
+
+    def assert_ended_soon_after(self, moment: float, *, pauses: float) -> None:
+        """It slept at most `pauses` seconds after it could have ended, and the rest was answers."""
+        assert self.ended >= moment
+        assert self.clock.slept_since(moment) <= pauses + 0.1
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        assert self.ended - moment <= pauses + _BUSY_SECONDS * max(1.0, load / _OUR_LOAD)
 
     @property
     def over(self) -> bool:

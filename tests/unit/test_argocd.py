@@ -39,6 +39,7 @@ def test_reads_a_recorded_application() -> None:
 
     assert application.name == "hello-gitops"
     assert application.namespace == "argocd"
+    assert str(application.full_name) == "argocd/hello-gitops"
     assert application.source == Source(
         repo_url="http://127.0.0.1:18088/acme/gitops.git",
         path="overlays/dev",

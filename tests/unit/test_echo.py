@@ -31,10 +31,13 @@ def _built(outcome: Outcome) -> bool:
     return {run.name: run.state for run in outcome.runs}["build"] is not State.SKIPPED
 
 
-def test_our_own_push_is_not_built(world: World) -> None:
+@pytest.mark.parametrize("others", [set(), {"overlays/prod/kustomization.yaml"}])
+def test_our_own_push_is_not_built(world: World, others: set[str]) -> None:
     """
     With a token that starts workflows, or after the merge of a pull request, there is no loop.
     """
+    world.gitops.changed = {DEPLOYED: {OVERLAY, *others}}
+
     outcome = _run(world)
 
     assert outcome.result is Result.UNCHANGED

@@ -75,8 +75,13 @@ def test_a_deployed_descendant_is_newer() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [f"newTag: '{OLDER}'", f"newTag: '{OURS}'", "newName: ghcr.io/acme/shop"],
-    ids=["an ancestor", "the same commit", "nothing yet"],
+    [
+        f"newTag: '{OLDER}'",
+        f"newTag: '{OURS}'",
+        "newName: ghcr.io/acme/shop",
+        f"newTag: '{'0' * 40}'",
+    ],
+    ids=["an ancestor", "the same commit", "nothing yet", "zeros"],
 )
 def test_what_is_not_newer_is_overwritten_without_a_word(field: str) -> None:
     """
@@ -210,3 +215,29 @@ def test_a_registry_is_asked_once_for_one_image() -> None:
     guard.judge(edits, NEWER)
 
     assert images.asked == ["ghcr.io/acme/shop:v1"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "newer"),
+    [
+        pytest.param(NEWER.value, True, id="a descendant"),
+        pytest.param(OLDER.value, False, id="an ancestor"),
+        pytest.param(OURS.value, False, id="ours"),
+        pytest.param(APART.value, None, id="another branch"),
+        pytest.param("hotfix", None, id="nobody knows"),
+        pytest.param("v2.0.0", True, id="by its label"),
+    ],
+)
+def test_tells_the_wait_what_replaced_our_image(tag: str, *, newer: bool | None) -> None:
+    """
+    Replaced by a newer image is superseded, by any other one it is not.
+    """
+    guard = Guard(
+        ImageReference(SHOP, OURS.value),
+        OURS,
+        history=history(),
+        images=FakeImages({f"{SHOP}:v2.0.0": NEWER}),
+        commits=FakeCommitLog([]),
+    )
+
+    assert guard.is_newer(f"{SHOP}:{tag}", HEAD) is newer

@@ -342,3 +342,27 @@ def test_the_same_commit_again_builds_nothing(world: World) -> None:
     assert world.docker.built == ["Dockerfile"]
     assert again.image == first.image
     assert again.failure is None
+
+
+def test_a_newer_image_in_our_place_while_we_wait_is_superseded(world: World) -> None:
+    """
+    The next job's promotion ends this one's wait at once, and green.
+    """
+    newer = KUSTOMIZATION.replace('"0000000"', '"2.0.0"')
+    world.application.schedule(0.5, lambda: world.gitops.write(OVERLAY, newer))
+
+    outcome = _run(world, plan_of(tags="1.0.0"))
+
+    assert outcome.failure is None
+    assert outcome.result is Result.SUPERSEDED
+
+
+def test_a_paused_rollout_is_synced(world: World) -> None:
+    """
+    `suspended` is not called healthy where it is not.
+    """
+    world.application.extra = {"status": {"health": {"status": "Suspended"}}}
+
+    outcome = _run(world, plan_of(wait_for="suspended"))
+
+    assert outcome.result is Result.SYNCED

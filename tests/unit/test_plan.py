@@ -8,6 +8,7 @@ from gitops_action.errors import EventError, InputError, RunnerError
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter, Via
+from gitops_action.model.wait import ResourcePattern, SyncMode
 from gitops_action.plan import gitops_token, make_plan, registry_credentials
 from gitops_action.stages.sync import ReportedRequest
 from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
@@ -113,6 +114,24 @@ REPORTED = {
             {"image": f"{SHOP}@sha256:{'a' * 64}", "stages": "promote sync"},
             "add the tag, or set `pin: digest`",
         ),
+        (
+            {"delivery": "api", "commit_author": "A <a@b.c>"},
+            "`commit-author` is for `delivery: push`",
+        ),
+        ({"delivery": "auto", "signing_key": "PRIVATE KEY-----"}, "`signing-key` is for"),
+        (
+            {"pull_request_labels": "deploy"},
+            "`pull-request-labels` is for `delivery: pull-request`",
+        ),
+        ({"delivery": "api", "pull_request_wait": "5m"}, "and `delivery` is `api`"),
+        (
+            {
+                "delivery": "pull-request",
+                "gitops_repository": "https://git.example.com/a/b.git",
+                "gitops_branch": "main",
+            },
+            "needs a `gitops-repository` on this GitHub",
+        ),
         ({"stages": "publish"}, "the stage `publish` needs the stage `build`"),
         ({"stages": "verify"}, "`kustomizations` is for the stage `promote`"),
         ({"tags": "latest"}, "never moves"),
@@ -187,6 +206,42 @@ def test_an_image_without_a_tag_is_called_by_its_digest() -> None:
 
     assert plan.promote is not None
     assert plan.promote.subject == f"Promote shop to sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("given", "branch"),
+    [
+        ({}, "gitops-action/main/shop-overlays-dev"),
+        ({"kustomizations": "a/b, c"}, "gitops-action/main/shop-a-b-c"),
+        ({"kustomizations": "x" * 300}, f"gitops-action/main/shop-{'x' * 95}"),
+    ],
+)
+def test_every_application_and_target_has_a_branch_for_its_proposals(
+    given: dict[str, str], branch: str
+) -> None:
+    """
+    Two applications, or two environments of one, never share a pull request.
+    """
+    plan = plan_of(delivery="pull-request", **given)
+
+    assert plan.promote is not None
+    assert plan.promote.proposal == branch
+    assert plan.gitops_name == "acme/shop"
+
+
+@pytest.mark.parametrize(
+    ("repository", "name"),
+    [
+        ("acme/gitops", "acme/gitops"),
+        ("https://github.com/acme/gitops.git", "acme/gitops"),
+        ("https://git.example.com/acme/gitops.git", ""),
+    ],
+)
+def test_the_repository_has_a_name_on_its_own_server_only(repository: str, name: str) -> None:
+    """
+    A token is never sent to GitHub about a repository that lies elsewhere.
+    """
+    assert plan_of(gitops_repository=repository, gitops_branch="main").gitops_name == name
 
 
 def test_a_dry_run_plans_no_write() -> None:
@@ -409,3 +464,35 @@ def test_ko_is_told_nothing_of_a_dockerfile(name: str) -> None:
 
     with pytest.raises(InputError, match=f"`{name}` is for `builder: docker`"):
         plan_of(builder="ko", **{name: value})
+
+
+def test_a_selector_may_stand_for_names() -> None:
+    """
+    Applications are named, or chosen by their labels, or both.
+    """
+    plan = plan_of(argocd_applications="", argocd_selector="app=shop", argocd_project="team")
+
+    assert plan.sync is not None
+    assert (plan.sync.applications, plan.sync.selector, plan.sync.project) == (
+        (),
+        "app=shop",
+        "team",
+    )
+    with pytest.raises(InputError, match="`argocd-applications` is empty"):
+        plan_of(argocd_applications="")
+
+
+def test_what_the_wait_may_do_is_asked_for() -> None:
+    """
+    Without being asked it only looks.
+    """
+    asked = plan_of(argocd_sync="always", argocd_unblock="true", argocd_resources="*:Deployment:*")
+    plain = plan_of()
+
+    assert asked.sync is not None
+    assert plain.sync is not None
+    assert (asked.sync.mode, asked.sync.unblock) == (SyncMode.ALWAYS, True)
+    assert (plain.sync.mode, plain.sync.unblock) == (SyncMode.NEVER, False)
+    assert asked.sync.resources == (ResourcePattern("*", "Deployment", "*"),)
+    assert asked.sync.branch == "main"
+    assert asked.sync.run.endswith("/actions/runs/42/attempts/1")

@@ -9,6 +9,7 @@ from gitops_action.errors import (
     ApplicationError,
     ArgoCDUnavailableError,
     EntryError,
+    GitOpsUnavailableError,
     RegistryLoginError,
     RenderError,
 )
@@ -228,3 +229,14 @@ def test_the_applications_of_a_selector_are_looked_at_too(world: World) -> None:
     assert "argocd/shop follows main at overlays/dev." in world.log.lines
     with pytest.raises(ApplicationError, match="no Application with the labels team=other"):
         _preflight(world, argocd_applications="", argocd_selector="team=other")
+
+
+def test_a_git_server_that_fails_once_does_not_end_the_run(world: World) -> None:
+    """
+    A bad gateway while the tests run is no reason to stop them.
+    """
+    world.gitops.outages = [GitOpsUnavailableError("502", hint="Wait.")]
+
+    _preflight(world)
+
+    assert world.gitops.outages == []

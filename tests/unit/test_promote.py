@@ -33,6 +33,7 @@ from gitops_action.stages.promote import (
 from tests.fakes.gitops import FakeGitOpsRepository
 from tests.fakes.guard import FakeCommitLog, FakeImages, FakeSourceHistory, knowing_nothing
 from tests.fakes.kustomize import FakeKustomize
+from tests.fakes.waiting import LineLog
 
 if TYPE_CHECKING:
     from gitops_action.model.log import Annotation, Log
@@ -431,6 +432,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(pin: Pin) -> None:
     What would be committed can be read before it is, also before the image has a digest.
     """
     repository = FakeGitOpsRepository({SHOP: OLD})
+    log = LineLog()
 
     result = promote(
         replace(REQUEST, dry_run=True, pin=pin),
@@ -439,10 +441,11 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(pin: Pin) -> None:
         guard=knowing_nothing(IMAGE),
         renderer=FakeKustomize(),
         clock=FakeClock(),
-        log=HeldLog(),
+        log=log,
     )
 
     assert result.ending is Ending.PLANNED
+    assert {result.diff, result.rendered_diff} <= set(log.lines)
     assert "-  newTag: v1\n" in result.diff
     assert result.rendered_diff
     assert repository.pushed == []

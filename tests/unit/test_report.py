@@ -12,6 +12,7 @@ from gitops_action.errors import BugError, CancelledError, DegradedError, InputE
 from gitops_action.kustomization import ImageChange
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.image import Digest, ImageReference, Repository
+from gitops_action.model.pull_request import PullRequest, PullRequestState
 from gitops_action.model.source import Location
 from gitops_action.model.wait import ApplicationName
 from gitops_action.outcome import Outcome, Result, StageRun, State, last_line
@@ -33,6 +34,14 @@ PROMOTED = PromoteResult(
 )
 
 
+PULL = PullRequest(
+    id="x",
+    number=7,
+    url="https://github.com/acme/x/pull/7",
+    state=PullRequestState.OPEN,
+    base="main",
+    head=HEAD,
+)
 KEPT = "\N{NO-BREAK SPACE}"
 
 
@@ -218,6 +227,7 @@ def test_the_summary_of_a_deployment() -> None:
     [
         (Ending.SUPERSEDED, Result.SUPERSEDED, "asks for a newer image"),
         (Ending.PLANNED, Result.VERIFIED, "was left alone"),
+        (Ending.PROPOSED, Result.PROPOSED, "gets it by [#7](https://github.com/acme/x/pull/7)"),
     ],
 )
 def test_no_commit_is_claimed_where_none_was_made(
@@ -227,7 +237,10 @@ def test_no_commit_is_claimed_where_none_was_made(
     Later steps that read `gitops-commit` are not sent to a commit that lacks our image.
     """
     outcome = replace(
-        _healthy(), result=result, promote=replace(PROMOTED, ending=ending), sync=None
+        _healthy(),
+        result=result,
+        promote=replace(PROMOTED, ending=ending, pull_request=PULL),
+        sync=None,
     )
 
     told = outputs(outcome)
@@ -235,6 +248,8 @@ def test_no_commit_is_claimed_where_none_was_made(
     assert (told["changed"], told["gitops-commit"], told["gitops-commit-url"]) == ("false", "", "")
     assert told["previous-image"] == "ghcr.io/acme/shop:old"
     assert said in summary(outcome)
+    assert told["pull-request-url"] == PULL.url
+    assert last_line(outcome).startswith(f"{result}: ")
 
 
 def test_foreign_text_is_inert_in_the_summary() -> None:

@@ -29,6 +29,21 @@ def test_an_annotation_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_an_annotation_is_relative_to_the_repository(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    With a `path:` of actions/checkout, GitHub knows files by their names in the repository.
+    """
+    runner = Runner(None)
+    runner.repository = PurePosixPath("app")
+
+    for file in ("app/x_test.go", "apple/x_test.go"):
+        runner.annotate(Annotation(Level.ERROR, "no", "", Location(PurePosixPath(file), 7)))
+
+    printed = capsys.readouterr().out
+    assert "file=x_test.go," in printed
+    assert "file=apple/x_test.go," in printed
+
+
 def test_a_group_is_opened_and_closed(capsys: pytest.CaptureFixture[str]) -> None:
     """
     Lines of one thing are folded together.

@@ -148,6 +148,18 @@ def test_always_runs_the_hooks_of_a_commit_that_changes_only_hooks() -> None:
     assert state["operation"]["sync"]["revision"] == OURS
 
 
+def test_always_is_not_done_before_the_operation_was_seen() -> None:
+    """
+    That Argo CD took the request is no proof that hooks ran.
+    """
+    wait = _asking(SyncMode.ALWAYS, (0, application()))
+
+    with pytest.raises(WaitTimeoutError):
+        wait.run()
+
+    assert len(wait.argocd.synced) == 1
+
+
 def test_always_is_content_with_the_operation_that_brought_our_commit() -> None:
     """
     Hooks do not run twice.

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import GitOpsError, RolledBackError, WaitTimeoutError
+from gitops_action.errors import (
+    ActionError,
+    CancelledError,
+    ComparisonError,
+    GitOpsError,
+    RolledBackError,
+    WaitTimeoutError,
+)
 from gitops_action.model.argocd import Condition, Operation
+from gitops_action.model.image import Digest
+from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import SyncResult
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
-from tests.fakes.promotions import SOURCES, branch, promoted
+from tests.fakes.promotions import FILE, SOURCES, branch, promoted
 from tests.fakes.wait import Wait
-from tests.fakes.waiting import LinearAncestry
+from tests.fakes.waiting import LinearAncestry, OrderedSources
 
 LIVE = (f"ghcr.io/acme/shop:{SOURCES[1]}",)
 AT_NEWER = application(revision=NEWER, images=LIVE)
@@ -22,7 +32,7 @@ AT_NEWER = application(revision=NEWER, images=LIVE)
 def waiting(wait: Wait, ancestry: LinearAncestry) -> Wait:
     """Let the wait know what was promoted, and what the branch asks for."""
     wait.promoted, wait.ancestry = promoted(), ancestry
-    wait.sources = LinearAncestry(SOURCES)
+    wait.sources = OrderedSources(SOURCES, SOURCES[1])
     wait.request = replace(wait.request, branch="main")
     return wait
 
@@ -100,34 +110,9 @@ def test_replaced_by_what_is_not_newer_fails(newer: str | None, named: str) -> N
         wait.run()
 
     assert f"asks for {named}" in raised.value.message
-    assert wait.seconds <= 1
+    assert wait.seconds <= (1 if newer == SOURCES[0] else 12)
     assert isinstance(raised.value.partial, SyncResult)
     assert not raised.value.partial.rollout_failed
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "newer"),
-    [("1.2.0", "1.10.0", True), ("v1.2.0", "1.2.0", False), ("1.2.0", "1.1.9", False)],
-)
-def test_versions_are_in_their_order_where_no_commit_is_known(
-    ours: str, theirs: str, *, newer: bool
-) -> None:
-    """
-    Tags that are versions need no ancestry.
-    """
-    wait = waiting(Wait((0, AT_NEWER)), branch(newer=theirs))
-    image = wait.promoted.image
-    assert image
-    wait.promoted = replace(
-        wait.promoted, source=None, image=replace(image, image=replace(image.image, tag=ours))
-    )
-
-    try:
-        superseded = wait.run().superseded
-    except RolledBackError:
-        superseded = False
-
-    assert superseded is newer
 
 
 def test_a_git_that_does_not_answer_is_asked_again() -> None:
@@ -150,6 +135,110 @@ def test_a_git_that_does_not_answer_is_asked_again() -> None:
 
     assert isinstance(wait.ancestry, Deaf)
     assert 5 <= wait.ancestry.asked <= 14
+
+
+def test_a_source_repository_that_is_slow_to_answer_is_asked_again() -> None:
+    """
+    An answer that comes late turns no superseded job red.
+    """
+
+    class Slow(OrderedSources):
+        asked = 0
+
+        def is_newer(self, image: str, head: CommitSha) -> bool | None:
+            self.asked += 1
+            return super().is_newer(image, head) if self.asked > 1 else None
+
+    wait = waiting(Wait((0, AT_NEWER)), branch(newer=SOURCES[2]))
+    wait.sources = Slow(SOURCES, SOURCES[1])
+
+    assert wait.run().superseded
+    assert 5 <= wait.seconds <= 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("images: [", id="no YAML any more"),
+        pytest.param("images: []", id="no entry any more"),
+    ],
+)
+def test_a_kustomization_that_asks_for_nothing_of_ours_is_no_success(text: str) -> None:
+    """
+    What we cannot read there, Argo CD does not deploy for us.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch())
+    wait.ancestry.files = {**wait.ancestry.files, NEWER: {FILE: text}}
+
+    with pytest.raises(RolledBackError, match="no image of ours any more"):
+        wait.run()
+
+
+@pytest.mark.parametrize("error", [GitOpsError("no answer", hint=""), CancelledError("x", hint="")])
+def test_who_broke_the_rendering_is_not_guessed(error: ActionError) -> None:
+    """
+    Where git does not say what the head of the branch is, the failure stays; a cancellation ends.
+    """
+
+    class Headless(LinearAncestry):
+        def head(self, branch: str) -> CommitSha:
+            assert branch == "main"
+            raise error
+
+    broken = application(
+        sync="Unknown", revision="main", conditions=(Condition("ComparisonError", "no such field"),)
+    )
+    script = [
+        (float(at), replace(broken, reconciled_at=LATER.replace(minute=at // 10)))
+        for at in range(0, 200, 10)
+    ]
+    wait = waiting(Wait(*script), Headless([OLDER, OURS, NEWER]))
+
+    with pytest.raises(ComparisonError if isinstance(error, GitOpsError) else CancelledError):
+        wait.run()
+
+
+def test_a_cancellation_while_git_is_asked_ends_the_wait() -> None:
+    """
+    What is no trouble of git's is not borne.
+    """
+
+    class Cancelled(LinearAncestry):
+        def __init__(self, allowed: int) -> None:
+            super().__init__([OLDER, OURS, NEWER], branch().files)
+            self.allowed = allowed
+
+        def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+            self.allowed -= 1
+            if self.allowed < 0:
+                raise CancelledError("Stopped.", hint="")
+            return super().file(revision, path)
+
+    for allowed in (0, 1):
+        with pytest.raises(CancelledError):
+            waiting(Wait((0, AT_NEWER)), Cancelled(allowed)).run()
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("7", True), ("8", False)])
+def test_our_digest_counts_whatever_stands_beside_it(theirs: str, *, ours: bool) -> None:
+    """
+    A pin by digest is compared by digest.
+    """
+    wait = waiting(Wait((0, AT_NEWER)), branch())
+    image = wait.promoted.image
+    assert image
+    known = replace(image.image, digest=Digest(f"sha256:{'7' * 64}"))
+    wait.promoted = replace(wait.promoted, image=replace(image, image=known, pin=Pin.DIGEST))
+    pinned = f"images:\n- name: ghcr.io/acme/shop\n  digest: sha256:{theirs * 64}\n"
+    wait.ancestry.files = {NEWER: {FILE: pinned}}
+
+    try:
+        wait.run()
+        counts = True
+    except RolledBackError:
+        counts = False
+
+    assert counts is ours
 
 
 def test_a_digest_is_told_from_another_one_of_the_same_tag() -> None:

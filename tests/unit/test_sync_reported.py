@@ -15,12 +15,12 @@ from gitops_action.model.via import Reporter, Via, parse_via
 from gitops_action.stages.sync import Promoted, SyncResult
 from gitops_action.stages.sync.reported import ReportedRequest, wait_for_report
 from tests.fakes.reports import MemoryReports
-from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog
+from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, OrderedSources
 
 OLD, OURS, NEW, NEWEST = (CommitSha(letter * 40) for letter in "abcd")
 STATUS, DEPLOYMENT = Via(Reporter.STATUS, "prod"), Via(Reporter.DEPLOYMENT, "prod")
 A, B = PurePosixPath("a.yaml"), PurePosixPath("b.yaml")
-SOURCES = LinearAncestry([f"{number}" * 40 for number in (1, 2, 3)])
+SOURCES = OrderedSources([f"{number}" * 40 for number in (1, 2, 3)], "2" * 40)
 BOTH = pytest.mark.parametrize("via", [STATUS, DEPLOYMENT], ids=str)
 
 
@@ -188,9 +188,12 @@ def test_what_was_unchanged_looks_at_the_commit_that_changed_it_last() -> None:
     wait.reports.say(OURS, "success")
 
     result = wait.run(changed=False)
+    wait.promoted = replace(wait.promoted, files=(B, A))
+    turned = wait.run(changed=False)
     wait.promoted = replace(wait.promoted, files=())
 
     assert result.applications[0].revision == str(OURS)
+    assert turned == result
     with pytest.raises(WaitTimeoutError, match="for ccccccc"):
         wait.run(changed=False, seconds=0)
 
@@ -204,9 +207,7 @@ def _replaced_by(tag: str, state: str) -> Waiting:
     wait = Waiting(OLD, OURS, NEW)
     wait.history.files = {OURS.value: _asking("2" * 40), NEW.value: _asking(tag)}
     image = ImageReference(Repository("shop"), "2" * 40)
-    wait.promoted = Promoted(
-        commit=OURS, files=(A,), image=ImageRequest(image), source=CommitSha("2" * 40)
-    )
+    wait.promoted = Promoted(commit=OURS, files=(A,), image=ImageRequest(image))
     wait.reports.say(NEW, state)
     return wait
 

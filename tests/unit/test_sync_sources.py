@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gitops_action.errors import ApplicationError, SyncError, WaitTimeoutError
+from gitops_action.errors import (
+    ApplicationError,
+    ArgoCDUnavailableError,
+    SyncError,
+    WaitTimeoutError,
+)
 from gitops_action.model.argocd import Application, Comparison, Operation, Resource, Source
 from gitops_action.model.wait import ResourcePattern, parse_resource_pattern
 from gitops_action.stages.sync import ApplicationName, WaitFor
@@ -235,3 +240,34 @@ def test_a_selector_that_fits_nothing_fails() -> None:
 
     with pytest.raises(ApplicationError, match="labels team=shop"):
         wait.run()
+
+
+@pytest.mark.parametrize(("hiccups", "found"), [(3, True), (4, False)])
+def test_a_server_that_blinks_is_asked_again_for_the_selector(hiccups: int, *, found: bool) -> None:
+    """
+    The first question of the wait is as patient as the others.
+    """
+    wait = Wait((0, application()))
+    wait.request = replace(wait.request, applications=(), selector="team=shop")
+    gone = ArgoCDUnavailableError("502", hint="")
+    wait.argocd.selected = [gone] * hiccups
+
+    try:
+        answered = bool(wait.run().applications)
+    except ArgoCDUnavailableError:
+        answered = False
+
+    assert answered is found
+
+
+def test_a_spec_that_lost_a_source_is_compared_again() -> None:
+    """
+    What the comparison was made with is not what the Application follows now.
+    """
+    document = of((GIT, OURS), (REF, OURS))
+    fewer = replace(document, compared_to=Comparison(sources=()))
+    wait = Wait((0, fewer), (10, document))
+
+    wait.run()
+
+    assert wait.seconds >= 10

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gitops_action.errors import DegradedError, WaitTimeoutError
+from gitops_action.errors import ArgoCDUnavailableError, DegradedError, WaitTimeoutError
 from gitops_action.model.argocd import Application, Comparison, Condition, Operation, Resource
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import SyncResult, WaitFor
@@ -15,6 +15,7 @@ from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, applicat
 from tests.fakes.argocd_memory import Behaviour
 from tests.fakes.scene import Scene
 from tests.fakes.wait import Wait
+from tests.fakes.waiting import FakeClock, ScriptedArgoCD
 
 DONE = Operation(phase="Succeeded", revision=OURS, started_at=BEFORE, finished_at=BEFORE)
 FAILED = replace(DONE, phase="Failed", message="is invalid")
@@ -139,6 +140,60 @@ def test_a_controller_that_stands_still_ends_at_the_deadline_with_the_reason() -
     assert 120 <= scene.seconds <= 126
     assert "Nothing reconciles" in raised.value.message
     assert "argocd-application-controller" in raised.value.hint
+
+
+def test_a_cached_error_is_forgotten_once() -> None:
+    """
+    T18: an error in the manifest cache survives every normal refresh.
+    """
+    error = "rpc error: Manifest generation error (cached): no such file"
+    cached = application(
+        sync="Unknown", revision="main", conditions=(Condition("ComparisonError", error),)
+    )
+    wait = Wait((0, cached), (20, application()))
+
+    wait.run()
+
+    assert [round(when) for when in wait.argocd.hard] == [5]
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
+    """
+    `Retry-After` is kept, within reason.
+    """
+    busy = ArgoCDUnavailableError("429", hint="")
+    busy.retry_after_seconds = 7.0
+    wait = Wait((0, busy), (3, application()))
+
+    wait.run()
+
+    assert [round(when) for when, _ in wait.argocd.asked] == [0, 7, 8]
+
+
+def test_a_server_that_is_left_alone_costs_no_turns() -> None:
+    """
+    Meanwhile the wait sleeps, and does not look at the clock twenty times a second.
+    """
+
+    class Counting(FakeClock):
+        naps = 0
+
+        def sleep(self, seconds: float) -> None:
+            self.naps += 1
+            super().sleep(seconds)
+
+    busy = ArgoCDUnavailableError("429", hint="")
+    busy.retry_after_seconds = 20.0
+    clock = Counting()
+    wait = Wait()
+    wait.clock = clock
+    wait.argocd = ScriptedArgoCD(
+        clock, [(0.0, application(revision=OLDER)), (0.01, busy), (20.0, application())]
+    )
+
+    wait.run()
+
+    assert clock.naps <= 25
 
 
 def test_a_mirror_that_is_late_is_asked_again() -> None:

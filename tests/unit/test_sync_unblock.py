@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 
 from gitops_action.errors import (
+    ArgoCDUnavailableError,
     SyncError,
 )
 from gitops_action.model.argocd import Application, Operation
+from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import (
     SyncResult,
 )
@@ -83,6 +85,22 @@ def test_unblock_ends_the_older_operation_and_ours_goes_through() -> None:
     assert result.applications[0].revision == FIXED
     assert "shop: ended the older operation" in scene.log.lines
     assert scene.seconds < 10
+
+
+@pytest.mark.parametrize(("reverts", "ended"), [(OLDER, True), ("9" * 40, False)])
+def test_a_revert_may_end_the_operation_of_the_commit_that_it_takes_back(
+    reverts: str, *, ended: bool
+) -> None:
+    """
+    Otherwise Argo CD would go on trying for minutes what nobody wants any more.
+    """
+    wait = Wait((0, BLOCKED), (30, application()))
+    wait.request = replace(wait.request, reverts=CommitSha(reverts))
+
+    wait.run()
+
+    assert bool(wait.argocd.terminated) is ended
+    assert any("taken back" in said for said in wait.log.annotations) is ended
 
 
 def test_without_unblock_the_older_operation_is_waited_for() -> None:
@@ -158,6 +176,21 @@ def test_ending_our_own_operation_by_accident_is_repaired() -> None:
     assert state
     assert state["operation"]["info"][0]["value"].startswith("run/1 fffffff")
     assert scene.seconds < 20
+
+
+def test_a_request_to_end_it_without_an_answer_is_made_again() -> None:
+    """
+    Whether it arrived, the next document tells.
+    """
+    wait = Wait((0, BLOCKED), (20, application()))
+    wait.request = replace(wait.request, unblock=True)
+    wait.argocd.terminate_answers = [ArgoCDUnavailableError("reset", hint=""), False]
+
+    wait.run()
+
+    assert len(wait.argocd.terminated) > 1
+    assert "shop: reset" in wait.log.lines
+    assert "shop: the older operation ended by itself" in wait.log.lines
 
 
 def test_ours_ended_by_somebody_else_is_not_begun_again() -> None:

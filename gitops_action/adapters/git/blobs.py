@@ -15,6 +15,8 @@ class Blobs:
         self._git = git
         self._place = place
         self._known: dict[str, bytes] = {}
+        # Whether a fetch brought blobs along. A clone has none, and git takes its time to say so.
+        self.came_along = False
 
     def read(self, shas: Collection[str]) -> tuple[Mapping[str, bytes], Answer | None]:
         """Read blobs by their SHA; the answer is git's where it was asked.
@@ -25,16 +27,17 @@ class Blobs:
         if not missing:
             return self._known, None
         lines = "".join(f"{sha}\n" for sha in missing).encode()
-        answer = self._git.run("cat-file", "--batch", cwd=self._place, stdin=lines)
-        if not answer.succeeded:
+        answer = self._print(lines) if self.came_along else None
+        if not (answer and answer.succeeded):
             self._fetch(lines)
             # What the fetch did not bring, git asks the server for, one by one.
-            answer = self._git.run(
-                "cat-file", "--batch", cwd=self._place, network=True, stdin=lines
-            )
+            answer = self._print(lines, network=True)
         if answer.succeeded:
             self._known |= _parsed(answer.stdout)
         return self._known, answer
+
+    def _print(self, lines: bytes, *, network: bool = False) -> Answer:
+        return self._git.run("cat-file", "--batch", cwd=self._place, network=network, stdin=lines)
 
     def _fetch(self, lines: bytes) -> None:
         # What git itself does when a checkout needs many blobs; it fails on servers that give no

@@ -1,4 +1,9 @@
-"""The GitOps repository: a private shallow clone without files, and pushes by compare-and-swap."""
+"""The GitOps repository: a private shallow clone without files, and pushes by compare-and-swap.
+
+It has the newest commit and its trees; a blob is fetched when it is read. Nothing is checked out,
+and there is no index, so that a sparse set (`--sparse`, `--sparse-index`) would have nothing to
+choose from: what a commit costs follows the depth of the changed paths.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +48,6 @@ class GitOpsClone:
         self._trees = Trees(self._git, self._place)
         self._heads: dict[str, CommitSha] = {}
         self._made: set[CommitSha] = set()
-        self._listed: tuple[CommitSha, dict[str, tuple[str, str]]] | None = None
         self._blobs = Blobs(self._git, self._place)
 
     def head(self, branch: str) -> CommitSha:
@@ -51,7 +55,8 @@ class GitOpsClone:
         ref = f"refs/remotes/origin/{branch}"
         if self._heads:
             # After a lost race it is the blobs which others wrote that are read next.
-            blobs = ("--no-filter",) if branch in self._heads else ()
+            self._blobs.came_along = branch in self._heads
+            blobs = ("--no-filter",) if self._blobs.came_along else ()
             answer = self._network(
                 *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
                 *(*blobs, "origin", f"+refs/heads/{branch}:{ref}"),
@@ -59,7 +64,7 @@ class GitOpsClone:
         else:
             shutil.rmtree(self._place, ignore_errors=True)
             answer = self._git.run(
-                *("clone", "--quiet", "--depth=1", "--filter=blob:none", "--sparse"),
+                *("clone", "--quiet", "--depth=1", "--filter=blob:none"),
                 *("--no-checkout", "--single-branch", "--no-tags", f"--branch={branch}"),
                 *("--", self._url, str(self._place)),
                 network=True,
@@ -94,14 +99,13 @@ class GitOpsClone:
         """List a folder's names, those of folders with a slash; raises as `read` does."""
         return self._trees.names(head, folder)
 
-    def modes(self, head: CommitSha, _paths: Collection[str] = ()) -> Mapping[str, str]:
-        """Map the path of every file and link to its mode as git writes it, such as `100644`."""
-        return {path: mode for path, (mode, _) in self._files(head).items()}
+    def modes(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, str]:
+        """Map files and links in the folders on the way to `paths` to their modes, as `100644`."""
+        return self._trees.modes(head, paths)
 
     def contents(self, head: CommitSha, paths: Collection[str]) -> Mapping[str, bytes]:
         """Read files that are there; of a symbolic link what is written in it."""
-        files = self._files(head)
-        shas = {path: files[path][1] for path in paths}
+        shas = {path: self._trees.sha(head, path) for path in paths}
         blobs = self._read_all(set(shas.values()))
         return {path: blobs[sha] for path, sha in shas.items()}
 
@@ -202,11 +206,6 @@ class GitOpsClone:
         if answer:
             self._server.require(answer)
         return blobs
-
-    def _files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
-        if self._listed is None or self._listed[0] != head:
-            self._listed = (head, self._trees.files(head))
-        return self._listed[1]
 
     def _landed(self, commit: CommitSha, branch: str, answer: Answer) -> bool:
         """Find out whether a push that got no answer arrived all the same; raise if it did not."""

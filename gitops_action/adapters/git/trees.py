@@ -7,7 +7,7 @@ The cost follows the depth of a path and not the size of the repository, and nei
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -61,14 +61,28 @@ class Trees:
             for name, item in self._items(tree).items()
         )
 
-    def files(self, head: CommitSha) -> dict[str, tuple[str, str]]:
-        """Mode and SHA of every file and symbolic link, by path."""
-        listed = _parsed(self._run("ls-tree", "-r", "-z", "--full-tree", str(head)).stdout)
+    def modes(self, head: CommitSha, paths: Collection[str]) -> dict[str, str]:
+        """The modes of all files and links in the folders on the way to these paths.
+
+        A path that is a folder is one of them.
+        """
+        folders = {"": str(head)}
+        for path in paths:
+            for name, item in self._way(head, PurePosixPath(path)):
+                if item and item.kind == "tree":
+                    folders[name] = item.sha.decode()
         return {
-            os.fsdecode(path): (item.mode.decode(), item.sha.decode())
-            for path, item in listed.items()
+            os.fsdecode(name) if not folder else f"{folder}/{os.fsdecode(name)}": item.mode.decode()
+            for folder, tree in folders.items()
+            for name, item in self._items(tree).items()
             if item.kind == "blob"
         }
+
+    def sha(self, head: CommitSha, path: str) -> str:
+        """The SHA of a file that is there, or of what a link says."""
+        item = self._way(head, PurePosixPath(path))[-1][1]
+        assert item  # noqa: S101  for the type checker: `modes` said that it is there
+        return item.sha.decode()
 
     def link(self, head: CommitSha, path: PurePosixPath) -> tuple[PurePosixPath, str] | None:
         """The first symbolic link on the way to `path`, and the SHA of what it says."""

@@ -14,6 +14,7 @@ from gitops_action.adapters.github.explain import (
     explain_network,
     explain_problems,
     explain_refusal,
+    is_failure,
     said,
 )
 from gitops_action.adapters.github.patience import Patience, pause
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gitops_action.model.secret import Secret
 
 _SECONDS = 20.0  # GitHub itself gives up after 10
-_NOT_MODIFIED, _MULTIPLE_CHOICES, _NOT_FOUND, _SERVER_ERROR = 304, 300, 404, 500
+_MULTIPLE_CHOICES, _NOT_MODIFIED, _NOT_FOUND = 300, 304, 404
 _NO_COMMIT = "No commit found for"
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
@@ -189,7 +190,7 @@ class GitHubApi:
                 raise explain_network(error, url) from error
             if (seconds := pause(answer)) is not None:
                 patience.wait(seconds, explain_refusal(answer, self.repository, ""))
-            elif answer.status < _SERVER_ERROR:
+            elif not is_failure(answer):
                 return answer
             elif once:
                 raise UnansweredError(explain_refusal(answer, self.repository, ""))

@@ -98,9 +98,13 @@ class Branches:
         raise self._api.refused(data, _WRITE)
 
     def replace(
-        self, change: Change, modes: Mapping[PurePosixPath, str], branch: str
+        self,
+        change: Change,
+        modes: Mapping[PurePosixPath, str],
+        branch: str,
+        before: CommitSha | None,
     ) -> CommitSha | None:
-        """Let the branch be the change's parent and one commit; None where it moved meanwhile.
+        """Let the branch be the change's parent and one commit; None where it is not at `before`.
 
         A branch that is so already is left as it is, with the checks that ran on it.
 
@@ -109,21 +113,21 @@ class Branches:
         this one where the token is an App's or a job's: https://docs.github.com/en/authentication/
         managing-commit-signature-verification/about-commit-signature-verification
         """
-        before = self._ask(branch)
+        asked = self._ask(branch)
+        target = asked["ref"]["target"] if asked["ref"] else None
+        head = CommitSha(target["oid"]) if target else None
+        if before not in {None, head}:
+            return None
         tree = self._tree(change, modes)
-        head: CommitSha | None = None
-        if before["ref"]:
-            target = before["ref"]["target"]
-            head = CommitSha(target["oid"])
-            if target["tree"]["oid"] == tree and _parents(target) == [str(change.parent)]:
-                return head
+        if target and (target["tree"]["oid"], _parents(target)) == (tree, [str(change.parent)]):
+            return head
         made = self._api.make(
             "/git/commits",
             {"message": change.message, "tree": tree, "parents": [str(change.parent)]},
             permission=_WRITE,
         )
         commit = CommitSha(made["sha"])
-        return commit if self._swap(branch, before["id"], head, commit) else None
+        return commit if self._swap(branch, asked["id"], head, commit) else None
 
     def _tree(self, change: Change, modes: Mapping[PurePosixPath, str]) -> str:
         """Make the tree that differs from the parent's in the change's files."""

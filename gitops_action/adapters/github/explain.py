@@ -6,7 +6,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gitops_action.adapters.http import CertificateError, HTTPError
+from gitops_action.adapters.http import (
+    CertificateError,
+    HTTPError,
+    TimedOutError,
+    UnreachableError,
+)
 from gitops_action.errors import (
     ActionError,
     GitOpsAccessError,
@@ -31,6 +36,7 @@ _RULE = re.compile(
     r"|verified signatures|approving review|branch is locked",
     re.IGNORECASE,
 )
+_FAILED = "Something went wrong while executing your query"
 _MAY_NOT_OPEN = re.compile(r"not permitted to create or approve pull requests", re.IGNORECASE)
 RECIPE = (
     "- uses: actions/create-github-app-token@v3\n"
@@ -54,11 +60,24 @@ def is_rate_limit(answer: Response) -> bool:
             or answer.headers.get("X-RateLimit-Remaining") == "0"
             or bool(_RATE.search(said(answer)))
         )
-    if answer.status != _OK:
-        return False
-    body = answer.json()
+    return any(one.get("type") == "RATE_LIMITED" for one in _errors(answer))
+
+
+def is_failure(answer: Response) -> bool:
+    """Whether GitHub itself failed; in GraphQL it says so by 200, of changes with stale values too.
+
+    https://github.com/orgs/community/discussions/213655
+    """
+    return answer.status >= _SERVER_ERROR or any(
+        str(one.get("message", "")).startswith(_FAILED) for one in _errors(answer)
+    )
+
+
+def _errors(answer: Response) -> list[dict[str, object]]:
+    """Those of GraphQL."""
+    body = answer.json() if answer.status == _OK else None
     errors = body.get("errors") if isinstance(body, dict) else None
-    return any(one.get("type") == "RATE_LIMITED" for one in errors or ())
+    return errors if isinstance(errors, list) else []
 
 
 def explain_network(error: HTTPError, url: str) -> ActionError:
@@ -69,6 +88,11 @@ def explain_network(error: HTTPError, url: str) -> ActionError:
             f"The certificate of {host} is not trusted: {error}.",
             hint="Give the certificate of its authority, as PEM, to the input `ca-certificates`:\n"
             "with:\n  ca-certificates: ${{ vars.CA_CERTIFICATES }}",
+        )
+    if not isinstance(error, (TimedOutError, UnreachableError)):
+        return GitOpsError(
+            f"GitHub's API at {host} could not be asked: {error}.",
+            hint="Look for blanks, line breaks and odd characters in `gitops-token`.",
         )
     return GitOpsUnavailableError(
         f"GitHub's API at {host} does not answer: {error}.",
@@ -93,7 +117,7 @@ def explain_refusal(answer: Response, repository: str, permission: str) -> Actio
         )
     if answer.status == _NOT_FOUND:
         return _no_repository(repository, permission)
-    if answer.status < _BAD_REQUEST or answer.status >= _SERVER_ERROR:
+    if answer.status < _BAD_REQUEST or is_failure(answer):
         return _strange(answer, repository, words)
     kind = "FORBIDDEN" if answer.status == _FORBIDDEN else ""
     return explain_problems([(kind, words or f"HTTP {answer.status}")], repository, permission)
@@ -107,7 +131,7 @@ def _strange(answer: Response, repository: str, words: str) -> GitOpsError:
             hint="Give its present name in `gitops-repository`.",
         )
     said = f"the words: {words}" if words else answer.content_type or "nothing"
-    kind = GitOpsUnavailableError if answer.status >= _SERVER_ERROR else GitOpsError
+    kind = GitOpsUnavailableError if is_failure(answer) else GitOpsError
     return kind(
         f"GitHub answers {answer.status} with {said}.",
         hint="Run the job again; look at githubstatus.com, and at the proxy in between.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _READ, _WRITE = "pull-requests: read", "pull-requests: write"
 _PULL = (
     "id number url state isCrossRepository baseRefName headRefOid mergeCommit{oid}"
-    " autoMergeRequest{mergeMethod}"
+    " autoMergeRequest{mergeMethod} author{__typename login}"
 )
 _FIND = f"""
 query($owner:String!,$name:String!,$head:String!,$base:String!){{
@@ -47,6 +47,8 @@ mutation($input:MergePullRequestInput!){mergePullRequest(input:$input){clientMut
 """
 # Nothing is left to wait for: https://github.com/peter-evans/enable-pull-request-automerge/issues/343
 _READY = ("clean status", "unstable status")
+# The author of what a job's own token makes; anybody else is a user, or a bot of another name.
+_JOB = {"__typename": "Bot", "login": "github-actions"}
 _NOT_ALLOWED = "Auto merge is not allowed"
 
 
@@ -168,4 +170,5 @@ def _pull(found: dict[str, Any]) -> PullRequest:
         head=CommitSha(found["headRefOid"]),
         merge_commit=CommitSha(merged["oid"]) if merged else None,
         merges_itself=bool(found["autoMergeRequest"]),
+        by_job_token=found["author"] == _JOB,
     )

@@ -93,15 +93,17 @@ class GitHubRepository:
         self._require_plain(change)
         return self._branches.commit(change, branch)
 
-    def replace(self, change: Change, branch: str) -> CommitSha | None:
-        """Let the branch be the change's parent and one commit, whatever it was, or was not yet.
+    def replace(
+        self, change: Change, branch: str, *, before: CommitSha | None = None
+    ) -> CommitSha | None:
+        """Let the branch be the change's parent and one commit, or make it so.
 
-        None where somebody else moved it meanwhile. Raises PushRefusedError where a rule is in the
-        way.
+        None where somebody else moved it: away from `before`, which is where the caller saw it, or
+        while this runs. Raises PushRefusedError where a rule is in the way.
         """
         items = {path: self._trees.item(change.parent, path) for path in change.files}
         modes = {path: item.mode for path, item in items.items() if item}
-        return self._branches.replace(change, modes, branch)
+        return self._branches.replace(change, modes, branch, before)
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""

@@ -134,7 +134,8 @@ class Trees:
         return not path.parts or (item is not None and item.kind == "tree")
 
     def _is_known(self, head: CommitSha, path: PurePosixPath) -> bool:
-        if (head, path) in self._listed:
+        # GitHub takes `..` for a place beside the repository.
+        if (head, path) in self._listed or path.is_absolute() or ".." in path.parts:
             return True
         in_listed = path.parts and self._listed.get((head, path.parent)) is not None
         return bool(in_listed) and not self._is_folder(head, path)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gitops_action.adapters.caches import (
-    LARGEST_BYTES,
-    Files,
-    Owner,
+    bring_cache,
+    cached_file,
     cached_files,
-    copy_files,
     do_not_trim,
-    remove_files,
+    keep_cache,
 )
 from gitops_action.adapters.go.places import Places
 from gitops_action.adapters.go.private import Private
@@ -57,11 +54,9 @@ class Caches:
         return time.monotonic() - started
 
     def _bring(self, private: Private) -> None:
-        user = None if private.owner is None else Owner(private.owner, private.owner)
-        for name, place in ((_BUILD, private.cache), (_MODULES, private.modules)):
-            kept = self.kept / name if self.kept else None
-            if kept and kept.is_dir() and not kept.is_symlink():
-                copy_files(cached_files(kept), kept, place, user, self.check)
+        if self.kept:
+            bring_cache(self.kept / _BUILD, private.cache, private.owner, self.check)
+            bring_cache(self.kept / _MODULES, private.modules, private.owner, self.check)
         do_not_trim(private.cache)
 
     def expire(self, private: Private, outside: str) -> None:
@@ -92,36 +87,18 @@ class Caches:
         return time.monotonic() - started, problem
 
     def _keep_all(self, kept: Path, private: Private, outside: str) -> str:
-        owner = None
-        if os.geteuid() == 0:
-            status = self.workspace.stat()
-            owner = Owner(status.st_uid, status.st_gid)
-        kept.mkdir(exist_ok=True)
         tests = cached_files(private.cache, of=private.owner, forget=True)
-        problems = [
-            self._keep(kept / _BUILD, tests, private.cache, owner),
-            self._keep(kept / _MODULES, cached_files(private.modules), private.modules, owner),
-        ]
-        note = kept / _BUILD / _OUTSIDE
+        # What stands for the files outside is kept as if Go's own cache held it.
+        note = private.cache / _OUTSIDE
+        note.unlink(missing_ok=True)
         note.write_text(outside)
-        if owner:
-            for path in (kept, note):
-                os.chown(path, owner.uid, owner.gid)
+        tests[_OUTSIDE] = cached_file(note)
+        modules = cached_files(private.modules)
+        problems = [
+            keep_cache(kept / _BUILD, tests, private.cache, self.workspace, self.check),
+            keep_cache(kept / _MODULES, modules, private.modules, self.workspace, self.check),
+        ]
         return " ".join(filter(None, problems))
-
-    def _keep(self, kept: Path, files: Files, source: Path, owner: Owner | None) -> str:
-        problem = ""
-        if sum(size for size, *_ in files.values()) > LARGEST_BYTES:
-            shutil.rmtree(kept, ignore_errors=True)
-            files, problem = {}, f"The cache {kept.name} was not kept: it is larger than 4 GiB."
-        try:
-            copy_files(files, source, kept, owner, self.check)
-        except BaseException:
-            # Go takes the folder of a module for the whole module.
-            shutil.rmtree(kept, ignore_errors=True)
-            raise
-        remove_files(kept, but=files)
-        return problem
 
 
 def outside_of(copied: Mapping[str, int], places: Places, variables: Sequence[str]) -> str:

@@ -22,9 +22,11 @@ _HINTS = {
     r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake": (
         "Check the runner's way to the module proxy (`GOPROXY`), or commit a `vendor` folder."
     ),
-    r"terminal prompts disabled|could not read Username|reading https?:|unknown revision": (
+    r"terminal prompts disabled|could not read Username|reading https?:|unknown rev|no secure p": (
         "Check that the module and version exist. A private module needs `GOPRIVATE` in the "
-        "`env:` of this step."
+        "`env:` of this step, and a token that may read it:\n"
+        "    env:\n      GOPRIVATE: github.com/acme\n"
+        "    with:\n      modules-token: ${{ secrets.MODULES_TOKEN }}"
     ),
     r"checksum mismatch|missing go\.sum entry|updates to go\.mod needed|go mod tidy": (
         "Run `go mod tidy` and commit go.mod and go.sum."

@@ -20,13 +20,12 @@ from gitops_action.adapters.go.refusals import check_compiler, check_flags, chec
 from gitops_action.adapters.go.source import locating
 from gitops_action.adapters.isolation import (
     TEST_USER,
-    adopt_orphans,
     as_user,
-    copy_tree,
-    end_processes,
     lend_certificates,
 )
+from gitops_action.adapters.orphans import adopt_orphans, end_processes
 from gitops_action.adapters.process import Completed, Processes
+from gitops_action.adapters.worktree import copy_tree
 from gitops_action.model.go import ModuleRun, PackageRun
 from gitops_action.model.secret import Secret
 

@@ -10,6 +10,7 @@ from gitops_action.stages.promote.guard import CommitLog, Guard, Images, SourceH
 from gitops_action.stages.promote.landing import Clock, GitOpsRepository
 from gitops_action.stages.promote.message import commit_message
 from gitops_action.stages.promote.promote import promote
+from gitops_action.stages.promote.proposal import GitHub
 from gitops_action.stages.promote.request import REVERT, Ending, PromoteRequest, PromoteResult
 from gitops_action.stages.promote.revert import before, revert
 
@@ -19,6 +20,7 @@ __all__ = [
     "CommitLog",
     "EchoRepository",
     "Ending",
+    "GitHub",
     "GitOpsRepository",
     "Guard",
     "Images",

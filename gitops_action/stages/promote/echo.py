@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ActionError, CancelledError
-from gitops_action.kustomization import ImageRequest, Snapshot, plan_edits
+from gitops_action.kustomization import FILE_NAMES, ImageRequest, Snapshot, plan_edits
 from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
@@ -40,7 +40,7 @@ class Echo:
 def find_echo(
     request: PromoteRequest, image: ImageReference, *, repository: Repository, guard: Guard
 ) -> Echo | None:
-    """Find out whether only the promoted kustomizations changed since the deployed image's commit.
+    """Find out whether only kustomizations have changed since the deployed image's commit.
 
     None also where that cannot be known: then the run goes its way, and says what is wrong.
     """
@@ -65,7 +65,8 @@ def find_echo(
         files = {file.path for file in edits}
         for source in known:
             changed = repository.changed_paths(source, request.source)
-            if not changed or not changed <= files:
+            # Another step of the workflow may have promoted another kustomization.
+            if not changed or not all(path in files or path.name in FILE_NAMES for path in changed):
                 return None
         return _echo(edits, head)
     except CancelledError:

@@ -88,7 +88,7 @@ class Guard:
         notices = []
         for file in edits:
             asked = file.edit.previous
-            if not file.edit.changed or not asked:
+            if not file.edit.changed or not asked or _stands_for_none(_tag(asked)):
                 continue
             age, why = self._age(asked, head)
             if age is Age.OLDER:
@@ -99,6 +99,11 @@ class Guard:
                     f"known, and it is promoted: {why}."
                 )
         return Judgement(notices=tuple(notices))
+
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:
+        """Whether `image`, for which `head` asks, is newer than ours; None where nobody knows."""
+        age, _ = self._age(image, head)
+        return {Age.OLDER: True, Age.NOT_OLDER: False}.get(age)
 
     def source_of(self, asked: str, head: CommitSha) -> CommitSha | None:
         """The commit that an image is made from: its tag, its label, or who promoted it knows."""
@@ -171,6 +176,11 @@ def _tag(asked: str) -> str:
     except ValueError:
         return ""
     return reference.tag if isinstance(reference, ImageReference) else ""
+
+
+def _stands_for_none(tag: str) -> bool:
+    """Whether the tag is git's word for no commit, as a new kustomization has it."""
+    return is_commit_sha(tag) and not tag.strip("0")
 
 
 def _version(tag: str) -> semver.Version | None:

@@ -14,7 +14,9 @@ from gitops_action.errors import ActionError, ConflictError, GitOpsUnavailableEr
 from gitops_action.kustomization import FileEdit, RenderedProof, Renderer, Snapshot, prove_rendered
 from gitops_action.model.change import Change
 from gitops_action.model.log import Annotation, Level
+from gitops_action.stages.promote.delivery import deliver
 from gitops_action.stages.promote.guard import Judgement
+from gitops_action.stages.promote.proposal import GitHub, Standing, settle
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from gitops_action.model.source import CommitSha
 
 _SHORTEST_ATTEMPT_SECONDS = 0.2
-_LONGEST_DELAY_SECONDS = 20.0
-_GROWTH = 4
+_LONGEST_DELAY_SECONDS = 30.0
+_MOST_ATTEMPTS_LONG = 8
 
 
 class GitOpsRepository(Snapshot, Protocol):
@@ -66,22 +68,50 @@ def land(  # noqa: PLR0913  the collaborators of a stage are named one by one
     intent: Intent,
     *,
     repository: GitOpsRepository,
+    github: GitHub | None,
     renderer: Renderer,
     clock: Clock,
     log: Log,
     chance: Callable[[], float],
 ) -> PromoteResult:
     """Try until it is landed, or until the deadline; raises as `promote` does."""
+    attempt = _retried(
+        lambda head: _attempt(request, intent, head, repository, github, renderer),
+        request,
+        repository=repository,
+        clock=clock,
+        log=log,
+        chance=chance,
+    )
+    _tell(attempt, log)
+    return settle(
+        request,
+        attempt.result,
+        github=github,
+        asks=lambda: _asks(request, intent, repository),
+        clock=clock,
+        log=log,
+    )
+
+
+def _retried(  # noqa: PLR0913  the collaborators of a stage are named one by one
+    try_at: Callable[[CommitSha], _Attempt | None],
+    request: PromoteRequest,
+    *,
+    repository: GitOpsRepository,
+    clock: Clock,
+    log: Log,
+    chance: Callable[[], float],
+) -> _Attempt:
     deadline = clock.monotonic() + request.deadline_seconds
     attempts = 0
     while True:
         started = clock.monotonic()
         try:
             head = repository.head(request.branch)
-            result = _attempt(request, intent, head, repository, renderer)
-            if result:
-                _tell(result, log)
-                return result.result
+            attempt = try_at(head)
+            if attempt:
+                return attempt
             failure: ActionError = _lost(request, attempts + 1, head)
             why = (
                 f"Somebody else pushed to {request.branch} first: starting over from its new head."
@@ -90,12 +120,14 @@ def land(  # noqa: PLR0913  the collaborators of a stage are named one by one
             failure, why = error, f"{error.message} Trying again."
         attempts += 1
         # Full jitter, measured in attempts: they take longer where the server is slow or many are
-        # at it, and a wait that is short beside an attempt only makes more of them lose.
+        # at it, so that this is what tells a crowd. Waits that grow with every loss instead are
+        # longest when the crowd has gone (benchmarks/README.md).
         unit = max(_SHORTEST_ATTEMPT_SECONDS, clock.monotonic() - started)
         left = deadline - clock.monotonic() - unit
         if left < unit:
             raise failure
-        delay = chance() * min(_LONGEST_DELAY_SECONDS, unit * _GROWTH**attempts, left)
+        window = unit * min(_MOST_ATTEMPTS_LONG, 2**attempts)
+        delay = chance() * min(window, _LONGEST_DELAY_SECONDS, left)
         log.say(why)
         clock.sleep(delay)
 
@@ -110,20 +142,24 @@ class _Attempt:
     warnings: tuple[str, ...] = ()
 
 
-def _attempt(
+def _asks(request: PromoteRequest, intent: Intent, repository: GitOpsRepository) -> bool:
+    return not any(file.edit.changed for file in intent.edits(repository.head(request.branch)))
+
+
+def _attempt(  # noqa: PLR0913, PLR0917  what an attempt is made of
     request: PromoteRequest,
     intent: Intent,
     head: CommitSha,
     repository: GitOpsRepository,
+    github: GitHub | None,
     renderer: Renderer,
 ) -> _Attempt | None:
     """Make the edit on this head and land it; None after a lost race."""
     edits = intent.edits(head)
     judgement = intent.judge(edits, head)
     if judgement.newer and not request.allow_downgrade:
-        superseded = f"Superseded, and nothing was written: {judgement.newer}."
-        result = _result(edits, head, Ending.SUPERSEDED)
-        return _Attempt(replace(result, newer=judgement.newer), (), (superseded,))
+        planned = _result(edits, head, Ending.SUPERSEDED)
+        return _superseded(replace(planned, newer=judgement.newer))
     # After a lost race too: the renderer knows what it has rendered before.
     proof = prove_rendered(
         edits, tree=repository, head=head, renderer=renderer, required=request.proof_required
@@ -136,10 +172,31 @@ def _attempt(
     change = Change(
         parent=head, files=files, message=intent.message(judgement), author=request.author
     )
-    commit = repository.land(change, request.branch)
-    if commit is None:
+    delivered = deliver(
+        request,
+        change,
+        _result(edits, head, Ending.PROMOTED, proof),
+        repository=repository,
+        github=github,
+        standing=lambda: _standing(request, intent, repository),
+    )
+    result = delivered.result
+    if result is None:
         return None
-    return _Attempt(_result(edits, commit, Ending.PROMOTED, proof), edits, notices, proof.warnings)
+    if result.ending is Ending.SUPERSEDED:
+        return _superseded(result)
+    return _Attempt(result, edits, (*delivered.refused, *notices), proof.warnings)
+
+
+def _superseded(result: PromoteResult) -> _Attempt:
+    return _Attempt(result, (), (f"Superseded, and nothing was written: {result.newer}.",))
+
+
+def _standing(request: PromoteRequest, intent: Intent, repository: GitOpsRepository) -> Standing:
+    head = repository.head(request.proposal)
+    edits = intent.edits(head)
+    ours = not any(file.edit.changed for file in edits)
+    return Standing(head, ours, intent.judge(edits, head).newer)
 
 
 def _downgrade(judgement: Judgement) -> tuple[str, ...]:
@@ -147,6 +204,10 @@ def _downgrade(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _tell(attempt: _Attempt, log: Log) -> None:
+    if attempt.result.ending is Ending.PLANNED:
+        with log.group("A dry run: what would change, and what that renders to"):
+            log.foreign(attempt.result.diff)
+            log.foreign(attempt.result.rendered_diff)
     for file in attempt.edits:
         for notice in file.edit.notices:
             log.annotate(Annotation(Level.NOTICE, f"{file.path}: {notice}"))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
     from gitops_action.stages.promote.guard import Guard
+    from gitops_action.stages.promote.proposal import GitHub
     from gitops_action.stages.promote.request import PromoteRequest, PromoteResult
 
 
@@ -25,6 +26,7 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     image: ImageReference,
     *,
     repository: GitOpsRepository,
+    github: GitHub | None = None,
     guard: Guard,
     renderer: Renderer,
     clock: Clock,
@@ -60,6 +62,7 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
             ),
         ),
         repository=repository,
+        github=github,
         renderer=renderer,
         clock=clock,
         log=log,

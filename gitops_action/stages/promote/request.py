@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitops_action.model.delivery import Delivery
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from gitops_action.kustomization import ImageChange
     from gitops_action.model.pin import Pin
+    from gitops_action.model.pull_request import PullRequest
     from gitops_action.model.source import CommitSha
 
 # The name of what follows a failed rollout.
@@ -29,7 +31,8 @@ class PromoteRequest:
     that the image is made from, None where that is not known. `subject` and `trailers` are the
     commit message but for the trailers that need the image. `deadline_seconds` is how long races
     for the branch may be lost; with `proof_required` what cannot be rendered is not promoted; with
-    `allow_downgrade` an older image is; with `dry_run` nothing is written.
+    `allow_downgrade` an older image is; with `dry_run` nothing is written. `proposal` is the branch
+    of a pull request, which gets `labels`; `wait_seconds` is how long its merge is waited for.
     """
 
     branch: str
@@ -42,6 +45,11 @@ class PromoteRequest:
     source: CommitSha | None = None
     allow_downgrade: bool = False
     dry_run: bool = False
+    delivery: Delivery = Delivery.PUSH
+    proposal: str = ""
+    labels: tuple[str, ...] = ()
+    auto_merge: bool = False
+    wait_seconds: float = 0.0
     proof_required: bool = False
     author: Identity = GITHUB_ACTIONS
 
@@ -51,6 +59,7 @@ class Ending(enum.Enum):
 
     PROMOTED = enum.auto()
     UNCHANGED = enum.auto()  # the branch asks for our image already
+    PROPOSED = enum.auto()  # a pull request asks for it
     SUPERSEDED = enum.auto()  # it asks for a newer one
     PLANNED = enum.auto()  # a dry run
 
@@ -63,7 +72,8 @@ class PromoteResult:
     reference that the first kustomization asked for before; `diff` is a unified diff; `files` are
     all kustomizations that were looked at, `changes` each entry that was changed in them;
     `rendered_diff` is what changes in the manifests that they render, `unproved` says of each that
-    could not be rendered why. `newer` says who has superseded us.
+    could not be rendered why. `newer` says who has superseded us; `updated` that the pull
+    request was open before.
     """
 
     revision: CommitSha
@@ -75,6 +85,8 @@ class PromoteResult:
     rendered_diff: str = ""
     unproved: tuple[str, ...] = ()
     newer: str = ""
+    pull_request: PullRequest | None = None
+    updated: bool = False
 
     @property
     def changed(self) -> bool:

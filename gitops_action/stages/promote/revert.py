@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
+    from gitops_action.stages.promote.proposal import GitHub
     from gitops_action.stages.promote.request import PromoteRequest, PromoteResult
 
 
@@ -28,6 +29,7 @@ def revert(  # noqa: PLR0913  the collaborators of a stage are named one by one
     promoted: PromoteResult,
     *,
     repository: GitOpsRepository,
+    github: GitHub | None = None,
     guard: Guard,
     renderer: Renderer,
     clock: Clock,
@@ -77,6 +79,7 @@ def revert(  # noqa: PLR0913  the collaborators of a stage are named one by one
             ),
         ),
         repository=repository,
+        github=github,
         renderer=renderer,
         clock=clock,
         log=log,

@@ -28,7 +28,7 @@ class Action(enum.Enum):
 
 def decide(view: View, memory: Memory, finding: Finding, now: float) -> Action | None:
     """Choose what to do about what was found."""
-    if view.blocked and view.goal.unblock:
+    if view.may_unblock:
         return Action.UNBLOCK
     if memory.syncs >= _MOST_SYNCS or now - memory.asked_at < _DOUBT_SECONDS:
         return None

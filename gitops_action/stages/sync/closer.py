@@ -49,13 +49,17 @@ class Look:
         ill = verdict.state is State.HEALTH and now - since >= _PODS_AFTER
         if ill and self._pods_since.get(watch) != since:
             self._pods_since[watch] = since
-            for line in self._pods(watch):
+            for line in self._pods(watch, verdict.application):
                 self._voice.say(watch, line, now)
 
     def explained(self, error: ActionError, watches: Sequence[Watch]) -> ActionError:
         """The error with what the pods of unhealthy Applications say."""
-        ill = [one for one in watches if one.verdict and one.verdict.state is State.HEALTH]
-        lines = [line for watch in ill for line in self._pods(watch)]
+        lines = [
+            line
+            for watch in watches
+            if watch.verdict and watch.verdict.state is State.HEALTH
+            for line in self._pods(watch, watch.verdict.application)
+        ]
         if not lines:
             return error
         return type(error)("\n".join((error.message, *lines)), hint=error.hint)
@@ -68,10 +72,7 @@ class Look:
         except ActionError:
             return ""
 
-    def _pods(self, watch: Watch) -> tuple[str, ...]:
-        application = watch.application
-        if application is None:
-            return ()
+    def _pods(self, watch: Watch, application: Application) -> tuple[str, ...]:
         return diagnose(application, _ill(application, watch), live=self._argocd)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gitops_action.errors import WaitTimeoutError
+from gitops_action.errors import ComparisonError, DegradedError, SyncError, WaitTimeoutError
 from gitops_action.stages.sync.request import ApplicationResult, ResourceStatus, SyncResult
 from gitops_action.stages.sync.view import State
 from gitops_action.stages.sync.words import duration, short
@@ -33,6 +33,8 @@ _WHEN_LATE = {
     State.SETTLE: "It was Healthy at last, not long enough: give it more time with `wait-timeout`.",
 }
 _LONG_QUEUED = 30.0
+# What may be our own commit's doing; Argo CD that cannot be asked, or a cancellation, never is.
+ROLLOUT_FAILURES = (SyncError, ComparisonError, DegradedError, WaitTimeoutError)
 _NEVER_SEEN = "Look at the address in `argocd-server`, and whether the runner may reach it."
 
 
@@ -81,7 +83,7 @@ def _last_seen(watch: Watch, seconds: float, now: float) -> str:
 
 
 def result(watches: Sequence[Watch], pages: Pages, *, failed: bool = False) -> SyncResult:
-    """Where everything stands; `failed` is whether the wait ends in vain."""
+    """Where everything stands; `failed` is whether what ended the wait may be a failed rollout."""
     verdicts = [watch.verdict for watch in watches if watch.verdict]
     # Of several Applications all that are not done must have failed by our commit's doing.
     undone = [one for one in verdicts if not one.state.done]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 _ASK_AGAIN_SECONDS = 5.0
+# How often nobody may know whether the image in our place is newer: a server may only be slow.
+_DOUBTS = 3
 
 
 class Relation(enum.Enum):
@@ -66,6 +68,7 @@ class Lineage:
         self._promotion = promotion
         self._known: dict[str, tuple[Relation, str]] = {}
         self._unknown: dict[str, float] = {}
+        self._doubts: dict[CommitSha, int] = {}
 
     def relation(self, revision: str) -> Relation:
         """Place `revision`, which is text from Argo CD."""
@@ -122,5 +125,8 @@ class Lineage:
             return Relation.UNKNOWN, ""
         if not asked:
             return Relation.CONTAINS, ""
-        newer = promotion.is_newer(asked)
+        newer = promotion.is_newer(asked, revision)
+        doubts = self._doubts[revision] = self._doubts.get(revision, 0) + 1
+        if newer is None and doubts < _DOUBTS:
+            return Relation.UNKNOWN, ""
         return Relation.SUPERSEDED if newer else Relation.REPLACED, asked

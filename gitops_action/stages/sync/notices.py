@@ -34,8 +34,9 @@ def _blocked(view: View) -> str:
         f" {short(operation.revision if operation else '')} again and again, and takes"
         f" {view.goal.commit.short} only after it: {said}"
     )
-    if view.goal.unblock:
-        return f"{text} It is ended now (`argocd-unblock: true`)."
+    if view.may_unblock:
+        why = "`argocd-unblock: true`" if view.goal.unblock else "it is the one that is taken back"
+        return f"{text} It is ended now ({why})."
     return f"{text} `argocd-unblock: true` ends it, as does `argocd app terminate-op {name}`."
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
-
-import semver
 
 from gitops_action.errors import ActionError, CancelledError
 from gitops_action.kustomization import set_images
-from gitops_action.model.source import CommitSha, is_commit_sha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import PurePosixPath
 
     from gitops_action.kustomization import ImageRequest
-    from gitops_action.stages.sync.lineage import Ancestry
+    from gitops_action.model.source import CommitSha
     from gitops_action.stages.sync.request import Promoted
 
 NOTHING = "no image of ours any more"
-_REFERENCE = re.compile(r"(?:.*/)?[^/:@]+(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
 
 
 class Files(Protocol):
@@ -31,10 +26,20 @@ class Files(Protocol):
         """
 
 
+class Sources(Protocol):
+    """Who knows from which commits images are made; it has been told of ours."""
+
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:
+        """Whether `image` is made from a newer commit than ours; None where that is not known.
+
+        `head` is a commit of the GitOps repository that asks for it.
+        """
+
+
 class Promotion:
     """What was promoted; every answer is about commits that have our commit in their history."""
 
-    def __init__(self, promoted: Promoted, files: Files, sources: Ancestry | None) -> None:
+    def __init__(self, promoted: Promoted, files: Files, sources: Sources | None) -> None:
         self._promoted = promoted
         self._files = files
         self._sources = sources
@@ -75,20 +80,9 @@ class Promotion:
             return None
         return ""
 
-    def is_newer(self, image: str) -> bool | None:
-        """Whether `image` is of a newer source commit than ours; None where nobody knows.
-
-        By ancestry where both commits are known, by the order of versions where they are not.
-        """
-        match = _REFERENCE.fullmatch(image)
-        ours, request = self._promoted.source, self._promoted.image
-        tag = match["tag"] or "" if match else ""
-        if ours and self._sources and is_commit_sha(tag):
-            return self._sources.contains(ours, CommitSha(tag))
-        versions = [one.removeprefix("v") for one in (request.image.tag if request else "", tag)]
-        if all(semver.Version.is_valid(one) for one in versions):
-            return semver.Version.parse(versions[1]) > semver.Version.parse(versions[0])
-        return None
+    def is_newer(self, image: str, revision: CommitSha) -> bool | None:
+        """Whether `image`, for which `revision` asks, is newer; None where nobody knows."""
+        return self._sources.is_newer(image, revision) if self._sources else None
 
     @property
     def _paths(self) -> Iterator[PurePosixPath]:
@@ -103,19 +97,19 @@ class Promotion:
             return None
         try:
             edit = set_images(content.decode(), (request,))
-        except (ActionError, UnicodeDecodeError) as error:
-            if isinstance(error, CancelledError):
-                raise
+        except (ActionError, UnicodeDecodeError):
             return None
         return [(change.old, change.new) for change in edit.images]
 
 
 def _is_ours(reference: str, request: ImageRequest) -> bool:
     """Whether the reference names our image, by its digest where it has one, else by its tag."""
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        return False
-    if match["digest"]:
-        digest = request.image.digest
-        return match["digest"] == str(digest) if digest else match["tag"] == request.image.tag
-    return match["tag"] == request.image.tag
+    named, _, digest = reference.partition("@")
+    if digest and request.image.digest:
+        return digest == str(request.image.digest)
+    return _tag(named) == request.image.tag
+
+
+def _tag(reference: str) -> str:
+    """The tag; the colon before a port is none of its own."""
+    return reference.partition("@")[0].rpartition("/")[2].partition(":")[2]

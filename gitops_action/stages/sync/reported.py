@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from gitops_action.errors import ReportedError, RolledBackError, WaitTimeoutError
 from gitops_action.model.via import Reporter, Via
 from gitops_action.model.wait import ApplicationName
-from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage, Relation
-from gitops_action.stages.sync.promotion import Files, Promotion
+from gitops_action.stages.sync.lineage import Branches, Lineage, Relation
+from gitops_action.stages.sync.promotion import Files, Promotion, Sources
 from gitops_action.stages.sync.request import ApplicationResult, SyncResult
 from gitops_action.stages.sync.words import duration, one_line
 
@@ -86,7 +86,7 @@ def wait_for_report(  # noqa: PLR0913  four collaborators beside what is asked
     history: History,
     clock: Clock,
     log: Log,
-    sources: Ancestry | None = None,
+    sources: Sources | None = None,
 ) -> SyncResult:
     """Wait until what was promoted, or a descendant that asks for it, is reported to be deployed.
 

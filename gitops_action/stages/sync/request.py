@@ -22,8 +22,9 @@ class SyncRequest:
     given. `gitops_url` is the repository they follow, `branch` where it was promoted. `resources`
     narrows the health to some of their resources. `settle_seconds` is how long an Application must
     stay Healthy after an operation where the health of a changed kind may come late: longer than
-    the slowest controller. `unblock` ends an older commit's operation that blocks ours. `run` is
-    what an operation that we ask for is known by.
+    the slowest controller. `unblock` ends an older commit's operation that blocks ours; that of the
+    commit in `reverts` is ended without being asked. `run` is what an operation that we ask for is
+    known by.
     """
 
     applications: tuple[ApplicationName, ...]
@@ -37,6 +38,7 @@ class SyncRequest:
     resources: tuple[ResourcePattern, ...] = ()
     mode: SyncMode = SyncMode.NEVER
     unblock: bool = False
+    reverts: CommitSha | None = None
     run: str = ""
 
 
@@ -46,14 +48,13 @@ class Promoted:
 
     `commit` is ours, or the head at which nothing had to change; `files` are the kustomizations
     that ask for `image` there; `rendered_diff` is what the commit changes in the manifests, None
-    where that is not known. `source` is the source commit of our image.
+    where that is not known.
     """
 
     commit: CommitSha
     files: tuple[PurePosixPath, ...] = ()
     image: ImageRequest | None = None
     rendered_diff: str | None = None
-    source: CommitSha | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ class Goal:
     resources: tuple[ResourcePattern, ...] = ()
     mode: SyncMode = SyncMode.NEVER
     unblock: bool = False
+    reverts: CommitSha | None = None
     images: tuple[str, ...] = ()
     kinds: frozenset[str] | None = None
     run: str = ""
@@ -120,6 +121,13 @@ class View:
     def blocked(self) -> bool:
         """Whether an operation of a commit before ours is tried again and again."""
         return self.waits_for_retry and self.operation_relation is Relation.BEHIND
+
+    @property
+    def may_unblock(self) -> bool:
+        """Whether the operation that blocks may be ended."""
+        last, goal = self.application.operation, self.goal
+        ours = bool(last and goal.reverts and last.revision == goal.reverts.value)
+        return self.blocked and (goal.unblock or ours)
 
     @property
     def fresh(self) -> bool:

@@ -8,10 +8,10 @@ from gitops_action.errors import ActionError, ApplicationError, ArgoCDUnavailabl
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.actions import Action
 from gitops_action.stages.sync.closer import Closer, Look
-from gitops_action.stages.sync.ending import Pages, result, too_late
+from gitops_action.stages.sync.ending import ROLLOUT_FAILURES, Pages, result, too_late
 from gitops_action.stages.sync.kinds import changed_kinds, may_settle_late
-from gitops_action.stages.sync.lineage import Ancestry, Branches, Lineage
-from gitops_action.stages.sync.promotion import Files, Promotion
+from gitops_action.stages.sync.lineage import Branches, Lineage
+from gitops_action.stages.sync.promotion import Files, Promotion, Sources
 from gitops_action.stages.sync.request import SyncResult
 from gitops_action.stages.sync.view import Goal
 from gitops_action.stages.sync.voice import Voice
@@ -78,11 +78,11 @@ def sync(  # noqa: PLR0913  four collaborators beside what is asked
     ancestry: History,
     clock: Clock,
     log: Log,
-    sources: Ancestry | None = None,
+    sources: Sources | None = None,
 ) -> SyncResult:
     """Wait until every Application has what was promoted, or a descendant of it that asks for it.
 
-    `sources` knows the commits that images are made from, where they can be told at all.
+    `sources` tells a newer image in our place from an older one.
     Raises WaitTimeoutError at the deadline; SyncError, ComparisonError, DegradedError,
     RolledBackError, OtherImageError and ApplicationError for what cannot come any more; and the
     errors of `argocd` once they last. Every error carries the SyncResult so far.
@@ -97,7 +97,7 @@ def sync(  # noqa: PLR0913  four collaborators beside what is asked
     try:
         _Loop(request, argocd, clock, log).run(watches)
     except ActionError as error:
-        error.partial = result(watches, argocd, failed=True)
+        error.partial = result(watches, argocd, failed=isinstance(error, ROLLOUT_FAILURES))
         raise
     return result(watches, argocd)
 
@@ -113,6 +113,7 @@ def _goal(request: SyncRequest, promoted: Promoted, images: tuple[str, ...]) -> 
         resources=request.resources,
         mode=request.mode,
         unblock=request.unblock,
+        reverts=request.reverts,
         images=images,
         kinds=kinds,
         run=request.run,

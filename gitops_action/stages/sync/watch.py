@@ -52,7 +52,10 @@ _LONGEST_PAUSE, _LONGEST_OWN_PAUSE = 30.0, 5.0
 
 
 class Watch:
-    """What is known of one Application; `verdict` and `application` are None until it was seen."""
+    """What is known of one Application; `verdict` and `application` are None until it was seen.
+
+    `action` is what the last document asks for, and has not been done yet.
+    """
 
     def __init__(self, name: ApplicationName, goal: Goal, lineage: Lineage) -> None:
         self.name = name
@@ -61,6 +64,8 @@ class Watch:
         self.verdict: Verdict | None = None
         self.reason = ""
         self.failure: ActionError | None = None
+        self.action: Action | None = None
+        self._memory = Memory()
         self._lineage = lineage
         self._refreshed_at = float("-inf")
         self._refreshed_kind = ""
@@ -81,14 +86,10 @@ class Watch:
     @property
     def wants_at(self) -> float:
         """When the next document is wanted at the latest, whatever the poll says."""
+        wanted = self._refresh_at
         if self.verdict and self.verdict.state is State.SETTLE:
-            return self.verdict.memory.since + _CONFIRM_SECONDS * self.verdict.memory.documents
-        return self._refresh_at
-
-    @property
-    def action(self) -> Action | None:
-        """What to do about the last document; nothing while none came after it."""
-        return None if self.refused_now or self.verdict is None else self.verdict.action
+            wanted = self._memory.since + _CONFIRM_SECONDS * self._memory.documents
+        return max(wanted, self._not_before)
 
     def queued_seconds(self, now: float) -> float:
         """How long a refresh has been waiting for its turn."""
@@ -109,11 +110,10 @@ class Watch:
     @property
     def wants_hard_refresh(self) -> bool:
         """Whether the next refresh shall also forget manifests: once, where they may be wrong."""
-        if self.verdict is None:
-            return False
-        made = self._made(self.verdict.memory.kind)
-        cached = self.verdict.state is State.COMPARE and "(cached)" in self.reason
-        return (self.verdict.state is State.IMAGE and made == 0) or (cached and made == 1)
+        state = self.verdict.state if self.verdict else None
+        made = self._made(self._memory.kind)
+        cached = state is State.COMPARE and "(cached)" in self.reason
+        return (state is State.IMAGE and made == 0) or (cached and made == 1)
 
     def _made(self, kind: str) -> int:
         return self._refreshes if kind == self._refreshed_kind else 0
@@ -122,7 +122,7 @@ class Watch:
     def _refresh_at(self) -> float:
         if self.verdict is None or self.application is None or self.refused_now:
             return float("inf")
-        state, memory = self.verdict.state, self.verdict.memory
+        state, memory = self.verdict.state, self._memory
         if state not in _REFRESHES:
             return float("inf")
         made = self._made(memory.kind)
@@ -146,6 +146,7 @@ class Watch:
             application, self._memory, goal=self.goal, lineage=self._lineage, now=now
         )
         self.application = self.verdict.application
+        self._memory, self.action = self.verdict.memory, self.verdict.action
         self.reason, self.failure = self.verdict.reason, self.verdict.failure
 
     def asked_for_sync(self, now: float) -> None:
@@ -165,18 +166,14 @@ class Watch:
         """Remember the sync window that is in the way; `""` for none."""
         self._remember(window=window)
 
-    @property
-    def _memory(self) -> Memory:
-        return self.verdict.memory if self.verdict else Memory()
-
     def _remember(self, **changes: Any) -> None:  # noqa: ANN401  fields of a Memory
-        if self.verdict:
-            memory = replace(self._memory, **changes)
-            self.verdict = replace(self.verdict, memory=memory, action=None)
+        self._memory = replace(self._memory, **changes)
+        self.action = None
 
     def refused(self, error: ActionError, now: float, *, refresh: bool) -> None:
         """Take a refusal in: raise it where it is none of Argo CD's, or has lasted too long."""
         self._note_refresh(now, refresh=refresh)
+        self.action = None
         if type(error) not in _PATIENCE:
             raise error
         if isinstance(error, ArgoCDUnavailableError):
@@ -200,6 +197,6 @@ class Watch:
 
     def _note_refresh(self, now: float, *, refresh: bool) -> None:
         if refresh and self.verdict:
-            kind = self.verdict.memory.kind
+            kind = self._memory.kind
             self._refreshes = self._refreshes + 1 if kind == self._refreshed_kind else 1
             self._refreshed_kind, self._refreshed_at = kind, now

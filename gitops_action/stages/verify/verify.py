@@ -122,12 +122,14 @@ def _compare_versions(request: VerifyRequest, run: ModuleRun, go: Go, log: Log) 
 
 def _result(run: ModuleRun, packages: Sequence[PackageRun]) -> VerifyResult:
     results = tuple(package.result for package in packages)
+    # Packages end in another order each time.
+    in_order = sorted(packages, key=lambda package: package.result.name)
     return VerifyResult(
         passed=sum(package.passed for package in results),
         failed=sum(package.failed for package in results),
         skipped=sum(package.skipped for package in results),
         findings=tuple(
-            most_useful_first(finding for package in packages for finding in package.findings)
+            most_useful_first(finding for package in in_order for finding in package.findings)
         ),
         packages=results,
         go_version=run.go_version,

@@ -1,0 +1,65 @@
+"""What code of others left running: found by its user and by whom it comes from, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+from gitops_action.errors import RunnerError
+
+_END_SECONDS = 5.0
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what our children leave running, as the first process of a container is.
+
+    Raises nothing: where it cannot be, `end_processes` finds fewer.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_processes(user: int) -> None:
+    """End every process of a user that descends from ours, in whatever group or session it is.
+
+    Raises RunnerError where one lives on, which forks faster than we look.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    while found := _descendants(user):
+        if time.monotonic() > deadline:
+            raise RunnerError(
+                f"{len(found)} processes that the tests started cannot be ended.",
+                hint="A test starts processes without end: the runner is best restarted.",
+            )
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in found:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _descendants(user: int) -> list[int]:
+    """Find the processes of a user below ours; one that is dead and not ours to reap is none."""
+    parents, users = {}, {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            status = dict(
+                line.split(":", 1) for line in (process / "status").read_text().splitlines()
+            )
+            pid, parent = int(process.name), int(status["PPid"])
+            if status["State"].split()[0] == "Z" and parent != os.getpid():
+                continue
+            parents[pid], users[pid] = parent, int(status["Uid"].split()[0])
+    found = []
+    for pid, uid in users.items():
+        above = pid
+        while above not in {0, os.getpid()}:
+            above = parents.get(above, 0)
+        if uid == user and above:
+            found.append(pid)
+    return found
