@@ -25,7 +25,10 @@ class SourceHistory(Protocol):
     """The commits of the source repository."""
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
-        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known.
+
+        Raises GitOpsUnavailableError where it may be known later.
+        """
 
 
 class Images(Protocol):
