@@ -30,6 +30,7 @@ class FakeGitHub:
     events: list[Callable[[], None]] = field(default_factory=list)
     waits_to_merge: bool = False
     in_the_way: str = ""
+    no_auto_merge: ActionError | None = None
 
     def parts(self) -> GitHub:
         """What the stage takes."""
@@ -77,6 +78,8 @@ class FakeGitHub:
 
     def merge_when_ready(self, pull: PullRequest) -> None:
         assert pull == self.pull
+        if self.no_auto_merge:
+            raise self.no_auto_merge
         self.waits_to_merge = True
 
     def obstacle(self, pull: PullRequest) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from gitops_action.errors import (
     ActionError,
+    GitOpsAccessError,
     GitOpsUnavailableError,
     PullRequestClosedError,
     PushRefusedError,
@@ -240,6 +241,20 @@ def test_a_pull_request_that_another_run_took_over_is_superseded(place: Place) -
 
     assert result.ending is Ending.SUPERSEDED
     assert result.newer == f"{URL} was merged with another image"
+
+
+def test_a_pull_request_that_nobody_may_merge_by_itself_is_still_told_of(place: Place) -> None:
+    """
+    The run that opened it ended with `nothing was committed`, and without its address.
+    """
+    place.github.no_auto_merge = GitOpsAccessError("No auto-merge here.", hint="Allow it.")
+
+    with pytest.raises(GitOpsAccessError) as caught:
+        place.run(auto_merge=True)
+
+    assert isinstance(caught.value.partial, PromoteResult)
+    assert caught.value.partial.pull_request is not None
+    assert caught.value.partial.pull_request.url == URL
 
 
 def test_nobody_waits_for_ever(place: Place) -> None:
