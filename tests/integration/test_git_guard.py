@@ -10,12 +10,13 @@ from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.git import Git, History
 from gitops_action.errors import GitOpsUnavailableError
 from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.promote import Ending, Guard
+from gitops_action.stages.promote import Ending, Guard, PromoteRequest, find_echo
 from tests.fakes.guard import FakeCommitLog, FakeImages
 from tests.systems.git_server import GitServer
-from tests.systems.promoter import FILE, NAME, TEXT, UNREACHABLE, Place, run
+from tests.systems.promoter import FILE, NAME, PATH, TEXT, UNREACHABLE, Place, run
 
 SOURCE = "acme/shop"
 
@@ -67,3 +68,50 @@ def test_no_answer_is_not_the_same_as_no_such_commit(place: Place, tmp_path: Pat
         with pytest.raises(GitOpsUnavailableError):
             closed.contains(gone, commit)
         assert place.clone(url=UNREACHABLE).contains(gone, commit) is None
+
+
+def test_a_run_that_a_revert_has_started_builds_nothing(place: Place) -> None:
+    """
+    From the commits alone: which code failed, and that it is the code of this run.
+    """
+    server, clone = place.server, place.clone()
+
+    def commit(files: dict[str, str], message: str = "by hand") -> CommitSha:
+        return CommitSha(server.commit(NAME, files, message=message))
+
+    def asking(tag: CommitSha) -> dict[str, str]:
+        return {FILE: TEXT.replace("v1", str(tag))}
+
+    def echoes(ours: CommitSha) -> bool:
+        image = ImageReference(Repository("ghcr.io/acme/shop"), str(ours))
+        guard = Guard(
+            image, ours, history=clone.history, images=FakeImages(), commits=clone.history
+        )
+        request = PromoteRequest(
+            branch="main",
+            kustomizations=(PATH,),
+            entry="",
+            pin=Pin.TAG,
+            subject="",
+            trailers={},
+            deadline_seconds=1.0,
+            source=ours,
+        )
+        return find_echo(request, image, repository=clone, guard=guard) is not None
+
+    good = commit({"main.go": "package main\n"})
+    commit(asking(good))
+    bad = commit({"main.go": "package bad\n"})
+    image = "Image: ghcr.io/acme/shop"
+    promoted = commit(asking(bad), f"Promote\n\nSource-Commit: {bad}\n{image}:{bad}\n")
+    assert echoes(promoted)
+    trailers = f"Reverts: {promoted}\nSource-Commit: {good}\n{image}:{good}\n"
+    reverted = commit(asking(good), f"Revert\n\n{trailers}")
+    assert echoes(reverted)
+    assert echoes(promoted)
+    other = commit({"other/kustomization.yaml": "resources: [a]\n"})
+    mended = commit({"main.go": "package main // better\n"})
+
+    assert not echoes(bad)
+    assert not echoes(other)
+    assert not echoes(mended)

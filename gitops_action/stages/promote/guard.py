@@ -16,7 +16,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.source import CommitSha, is_commit_sha
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gitops_action.kustomization import FileEdit
 
@@ -113,6 +113,23 @@ class Guard:
         if asked not in self._known:
             self._known[asked] = self._find(asked, head)
         return self._known[asked]
+
+    def taken_back(
+        self, asked: Collection[str], head: CommitSha
+    ) -> tuple[CommitSha, CommitSha] | None:
+        """The promotion that the newest revert up to `head` took back, and its source commit.
+
+        None where that revert put back none of the images `asked`, or there is none.
+        """
+        for revert in self._commits.trailers(head, "Reverts: "):
+            promotion = revert.get("Reverts", "")
+            if is_commit_sha(promotion):
+                if revert.get("Image", "") not in asked:
+                    return None
+                (promoted, *_) = (*self._commits.trailers(CommitSha(promotion), "Image: "), {})
+                source = promoted.get("Source-Commit", "")
+                return (CommitSha(promotion), CommitSha(source)) if is_commit_sha(source) else None
+        return None
 
     def _age(self, asked: str, head: CommitSha) -> tuple[Age, str]:
         deployed, ours = self.source_of(asked, head), self._source
