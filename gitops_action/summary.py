@@ -48,7 +48,7 @@ def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
         *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
-        *(_diff, _rendered, _stages),
+        *(_stages, _diff, _rendered),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
 
@@ -134,7 +134,11 @@ def _tests(outcome: Outcome) -> Iterator[str]:
     if verified is None:
         return
     covered = verified.covered_percent
-    said = "" if covered is None else f", which cover {covered:.1f}\N{NO-BREAK SPACE}%"
+    said = (
+        ""
+        if covered is None
+        else f", which cover {covered:.1f}\N{NO-BREAK SPACE}% of the statements"
+    )
     yield f"- **Tests** {words(verified)}{said}; {_code(verified.go_version)}"
     for slow in verified.slowest:
         took = f"{slow.seconds:.1f}\N{NO-BREAK SPACE}s"
@@ -167,7 +171,8 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         if outcome.promote.ending is not Ending.UNCHANGED:
             yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
         yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit, pull=pull)}"
-    if outcome.image or outcome.promote:
+    # The tests are the next point of the same list.
+    if (outcome.image or outcome.promote) and outcome.verify is None:
         yield ""
 
 
@@ -176,7 +181,8 @@ def _diff(outcome: Outcome) -> Iterator[str]:
         return
     yield "### Change in the GitOps repository"
     yield ""
-    if outcome.promote.changes:
+    # Of a single one the image, the one before and the diff say it all.
+    if len(outcome.promote.changes) > 1:
         yield "| Kustomization | Entry | Before | Now |"
         yield "|---|---|---|---|"
         for file, change in outcome.promote.changes:
@@ -193,9 +199,11 @@ def _rendered(outcome: Outcome) -> Iterator[str]:
         yield f"> Not proved by rendering: {_text(reason)}"
         yield ""
     if outcome.promote.rendered_diff:
-        yield "### Change in what Kustomize renders"
+        yield "<details><summary>Change in what Kustomize renders</summary>"
         yield ""
         yield from _shortened(outcome.promote.rendered_diff)
+        yield "</details>"
+        yield ""
 
 
 def _shortened(diff: str) -> Iterator[str]:

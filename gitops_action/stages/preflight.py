@@ -119,10 +119,10 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
             edits, tree=gitops, head=head, renderer=renderer, required=request.proof_required
         )
         proved = "What is rendered asks for the new image, and is otherwise the same."
-        for line in proof.unproved or (proved,):
-            log.say(line)
         for edit in edits:
             log.say(f"{edit.path} asks for {edit.edit.previous or 'no image yet'}.")
+        for line in proof.unproved or (proved,):
+            log.say(line)
         log.say(f"{request.branch} may be pushed to, as far as its rules can be asked beforehand.")
         checks += len(edits) + 1
         promoted = {edit.path for edit in edits}

@@ -167,6 +167,7 @@ def test_builds_pushes_and_finds_the_image_again(
         credentials=private / "credentials",
     )
     assert asked.digest(tagged) == pushed == again
+    assert built.digests == (pushed,)
     config = _config(f"{tagged}@{pushed}", private / "credentials")
     assert config["config"]["Labels"] == LABELS
     assert config["config"]["User"] == "65532:65532"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,9 @@ from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import RegistryError, RegistryLoginError
+from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from tests.systems.recorder import Recorder
@@ -55,6 +58,42 @@ def test_tells_the_digest_of_a_tag_and_that_a_tag_is_absent(tmp_path: Path) -> N
     assert present is not None
     assert present.value.startswith("sha256:")
     assert absent is None
+
+
+def test_gives_an_image_one_more_tag(tmp_path: Path) -> None:
+    """
+    A version is added to the same digest, without a push of its layers.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        registry = _registry(tmp_path, running.address)
+        repository = Repository(f"{running.address}/base/static")
+        digest = registry.digest(ImageReference(repository, "latest"))
+        assert digest is not None
+        built = BuiltImage("registry", str(digest), (digest,))
+
+        tagged = registry.push(built, ImageReference(repository, "1.2.3"), log=HeldLog())
+
+        assert tagged == digest == registry.digest(ImageReference(repository, "1.2.3"))
+        assert set(registry.list_tags(repository)) == {"latest", "1.2.3"}
+        assert registry.list_tags(Repository(f"{running.address}/base/none")) == ()
+
+
+def test_tells_the_digest_of_the_configuration(tmp_path: Path) -> None:
+    """
+    An engine's image is found again by its configuration.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        registry = _registry(tmp_path, running.address)
+        image = ImageReference(Repository(f"{running.address}/base/static"), "latest")
+        config = subprocess.run(
+            ["crane", "config", image.tagged], check=True, capture_output=True
+        ).stdout.rstrip(b"\n")
+
+        digest = registry.configuration(image)
+
+    assert str(digest) == f"sha256:{hashlib.sha256(config).hexdigest()}"
 
 
 def test_tells_the_commit_that_an_image_is_made_from(tmp_path: Path) -> None:

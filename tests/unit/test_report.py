@@ -218,8 +218,9 @@ def test_the_summary_of_a_deployment() -> None:
         "| [one](https://argocd.example.com/applications/argocd/one) | Synced | Healthy |" in text
     )
     assert "````diff\n--- a/k.yaml" in text
-    assert text.index("**Image**") < text.index("### Argo CD") < text.index("````diff")
-    assert text.index("````diff") < text.index("### Stages")
+    assert text.index("**Image**") < text.index("### Argo CD") < text.index("### Stages")
+    assert text.index("### Stages") < text.index("````diff")
+    assert "| Before | Now |" not in text
 
 
 @pytest.mark.parametrize(
@@ -360,7 +361,7 @@ def test_the_summary_names_each_entry_that_changed() -> None:
 
 def test_the_summary_shows_what_is_rendered() -> None:
     """
-    The lines that Argo CD will apply stand beside those of the commit.
+    The lines that Argo CD will apply stand below those of the commit, folded.
     """
     promoted = replace(
         PROMOTED, rendered_diff="-  image: a:1\n+  image: a:2\n", unproved=("dev: <no> way.",)
@@ -368,5 +369,9 @@ def test_the_summary_shows_what_is_rendered() -> None:
 
     text = summary(replace(_healthy(), promote=promoted))
 
-    assert "### Change in what Kustomize renders\n\n```diff\n-  image: a:1\n" in text
+    folded = (
+        "<details><summary>Change in what Kustomize renders</summary>\n\n```diff\n-  image: a:1\n"
+    )
+    assert folded in text
+    assert text.endswith("```\n\n</details>\n\n")
     assert "> Not proved by rendering: dev: &lt;no&gt; way." in text

@@ -35,7 +35,10 @@ def test_the_summary_tells_of_the_tests() -> None:
     """With which Go, how much of the code ran, what was slow, and where to look first."""
     lines = summary(outcome(VERIFIED)).replace("\N{NO-BREAK SPACE}", " ").splitlines()
 
-    assert "- **Tests** 3 tests passed, 1 skipped, which cover 25.0 %; `go1.26.8`" in lines
+    assert (
+        "- **Tests** 3 tests passed, 1 skipped, which cover 25.0 % of the statements; `go1.26.8`"
+        in lines
+    )
     assert "  - 4.2 s `TestSlow\\|'` in `example.com/x`" in lines
     rows = [line for line in lines if line.startswith("| `")]
     assert rows == ["| `example.com/y` | 1 | 0.0 % |", "| `example.com/x` | 3 | 33.3 % |"]

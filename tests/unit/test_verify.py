@@ -85,7 +85,7 @@ def test_passes_when_go_and_every_package_say_so() -> None:
     assert log.lines == [
         "ok   example.com/x  0.12s  13 tests",
         "?    example.com/y  0.00s  no test files",
-        "go1.26.8; `go test` took 0.0 s, bringing and keeping its caches 0.0 s",
+        "go1.26.8; `go test` took 0.0 s, copying its caches 0.0 s",
     ]
     assert log.annotations == []
 

@@ -101,8 +101,8 @@ def _say_how(run: ModuleRun, result: VerifyResult, log: Log) -> None:
     """Say with which Go, how long, and how much of the code was run."""
     fetched = ", fetched because go.mod asks for it" if run.fetched else ""
     log.say(
-        f"{run.go_version}{fetched}; `go test` took {run.seconds:.1f} s, bringing and keeping its "
-        f"caches {run.cache_seconds:.1f} s"
+        f"{run.go_version}{fetched}; `go test` took {run.seconds:.1f} s, copying its caches "
+        f"{run.cache_seconds:.1f} s"
     )
     if result.covered_percent is not None:
         log.say(f"Coverage: {result.covered_percent:.1f} % of the statements")
