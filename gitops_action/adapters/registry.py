@@ -129,10 +129,12 @@ class Registry:
     def labels(self, reference: ImageReference) -> Mapping[str, str]:
         """Read the image's labels; none where they cannot be known.
 
-        An index of several platforms is asked for its linux/amd64 image. Raises RunnerError,
-        CancelledError.
+        An index of several platforms is asked for its linux/amd64 image, or its first one. Raises
+        RunnerError, CancelledError.
         """
         done = self._crane("config", reference.tagged)
+        if done.exit_code != 0 and (first := self._first_of(reference)):
+            done = self._crane("config", first.tagged)
         if done.exit_code != 0:
             return {}
         try:
@@ -141,6 +143,17 @@ class Registry:
             return {}
         found = labels.items() if isinstance(labels, dict) else ()
         return {str(name): str(value) for name, value in found}
+
+    def _first_of(self, index: ImageReference) -> ImageReference | None:
+        """Name the first image of an index that has none for linux/amd64."""
+        done = self._crane("manifest", index.tagged)
+        if done.exit_code != 0:
+            return None
+        try:
+            first = Digest(json.loads(done.stdout)["manifests"][0]["digest"])
+        except (ValueError, LookupError, TypeError):
+            return None
+        return ImageReference(index.repository, "", first)
 
     def check_login(self, repository: Repository) -> None:
         """Find a registry that cannot be reached and a wrong password before anything is pushed.

@@ -47,6 +47,12 @@ class BuildRequest:
     clean: bool = False
     published: tuple[ImageReference, ...] = ()
 
+    @property
+    def is_for_docker(self) -> bool:
+        """Whether it asks for what only a Dockerfile has."""
+        asked = (self.target, self.arguments, self.secrets, self.attestations)
+        return any(asked) or self.cache != "none"
+
     def labelled(self, builder: str, candidate: str) -> Self:
         """Add the label that tells this build's inputs from any other's of the same commit."""
         inputs = [

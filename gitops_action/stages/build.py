@@ -58,6 +58,13 @@ def build(
                 f"`builder: docker` needs a Dockerfile, and there is no {request.dockerfile}.",
                 hint="Name it with the input `dockerfile`, or use `builder: ko`, which needs none.",
             )
+    if request.is_for_docker:
+        raise InputError(
+            f"There is no {request.dockerfile}, so ko builds, which knows no targets, arguments, "
+            "secrets, caches and attestations of a build.",
+            hint="Name the Dockerfile with the input `dockerfile`, or leave `target`, "
+            "`build-args`, `build-secrets`, `build-cache` and `attestations` out.",
+        )
     package = request.main_package or _only_main_package(request, ko)
     request = request.labelled("ko", package) if request.clean else request
     there = _find(request, images, log)

@@ -84,6 +84,29 @@ def test_commands_in_the_documents_exist(name: str) -> None:
         assert re.search(rf"^{command}:", MAKEFILE, re.MULTILINE), command
 
 
+def test_actions_are_named_by_one_commit_each() -> None:
+    """
+    What is copied from a document is pinned, to the version that our own workflows use.
+    """
+    files = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / ".github/workflows").glob("*.yml"),
+        *(ROOT / "examples").rglob("*.yml"),
+    ]
+    lines = [
+        line
+        for file in files
+        for line in re.findall(r"^ *-? *uses: (.+)$", file.read_text(), re.MULTILINE)
+    ]
+    foreign = {line for line in lines if not line.startswith(("./", "OWNER/gitops-action@"))}
+    pins = [re.fullmatch(r"([\w./-]+)@([0-9a-f]{40}) # v[0-9.]+", line) for line in foreign]
+
+    assert foreign
+    assert all(pins)
+    assert len({pin[1] for pin in pins if pin}) == len(pins)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
 def test_every_kind_of_failure_is_documented(kind: type[ActionError]) -> None:
     """

@@ -119,6 +119,26 @@ def test_tells_the_commit_that_an_image_is_made_from(tmp_path: Path) -> None:
     assert absent is None
 
 
+def test_tells_the_commit_of_an_index_without_the_usual_platform(tmp_path: Path) -> None:
+    """
+    An image for arm64 alone knows its commit too.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        base = f"{running.address}/base/static"
+        label = f"--label=org.opencontainers.image.revision={'a' * 40}"
+        for argv in (
+            ["mutate", base, "--set-platform=linux/arm64", label, f"--tag={base}:arm"],
+            ["index", "append", "-m", f"{base}:arm", "-t", f"{base}:index"],
+        ):
+            subprocess.run(["crane", *argv], check=True, capture_output=True)
+        registry = _registry(tmp_path, running.address)
+
+        revision = registry.revision(ImageReference(Repository(base), "index"))
+
+    assert revision == CommitSha("a" * 40)
+
+
 def test_accepts_the_right_password_for_a_repository_that_is_not_there_yet(tmp_path: Path) -> None:
     """
     The first push of a new application passes the preflight.

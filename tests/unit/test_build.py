@@ -11,6 +11,7 @@ from gitops_action.errors import EngineError, InputError, RegistryLoginError
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.secret import Secret
 from gitops_action.stages.build import BuildRequest, build
 from tests.fakes.builders import FakeBuilder, FakeRegistry, digest_of
 
@@ -96,6 +97,28 @@ def test_names_the_missing_dockerfile() -> None:
 
     assert "there is no Dockerfile" in caught.value.message
     assert "`dockerfile`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(_request(), target="runtime"),
+        replace(_request(), arguments={"A": "b"}),
+        replace(_request(), secrets={"A": Secret("b")}),
+        replace(_request(), cache="inline"),
+        replace(_request(), attestations=("sbom",)),
+    ],
+)
+def test_ignores_nothing_that_ko_cannot_do(request_: BuildRequest) -> None:
+    """
+    Where the Dockerfile is missing that the inputs are for, another image would be a surprise.
+    """
+    ko = _ko("./cmd/app")
+
+    with pytest.raises(InputError, match="There is no Dockerfile"):
+        _build(request_, docker=FakeBuilder(), ko=ko)
+
+    assert ko.built == []
 
 
 def test_ko_passes_a_dockerfile_by() -> None:
