@@ -29,6 +29,7 @@ class FakeGitHub:
     proposals: list[Proposal] = field(default_factory=list)
     events: list[Callable[[], None]] = field(default_factory=list)
     waits_to_merge: bool = False
+    before_opening: list[Callable[[], None]] = field(default_factory=list)
     in_the_way: str = ""
     no_auto_merge: ActionError | None = None
 
@@ -59,6 +60,8 @@ class FakeGitHub:
 
     def propose(self, proposal: Proposal) -> PullRequest:
         self.proposals.append(proposal)
+        if self.before_opening:
+            self.before_opening.pop(0)()
         self.pull = PullRequest(
             id="1",
             number=1,

@@ -185,6 +185,26 @@ def test_a_lost_race_for_the_branch_starts_over(place: Place) -> None:
     assert len(place.github.proposals) == 1
 
 
+def test_a_branch_taken_before_its_pull_request_was_open_is_taken_back(place: Place) -> None:
+    """
+    An older run between our branch and our pull request: ours said `proposed` of its image.
+    """
+    older = OLD.replace("v1", "v0")
+
+    def take() -> None:
+        place.repository.others[PROPOSAL] = place.repository.store(
+            {PurePosixPath(SHOP): older.encode()}, place.repository.tip
+        )
+
+    place.github.before_opening = [take]
+
+    result = place.run()
+
+    assert result.ending is Ending.PROPOSED
+    assert place.proposed() == NEW
+    assert result.updated
+
+
 def test_backticks_in_a_diff_open_no_way_out(place: Place) -> None:
     """
     Text of the manifests stays text on the pull request's page, and is cut before GitHub refuses.

@@ -117,6 +117,9 @@ def propose(
             labels=request.labels,
         )
     )
+    # Until it is open, another run does not see whose branch that is.
+    if there is None and standing().head != commit:
+        return None
     return replace(proposed, pull_request=pull)
 
 
