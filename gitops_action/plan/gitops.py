@@ -13,6 +13,8 @@ from gitops_action.model.secret import Secret
 
 _NAME = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 _LONGEST_SLUG = 100
+# The branches of pull requests lie below it.
+PROPOSALS = "gitops-action"
 
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
@@ -50,7 +52,7 @@ def proposal_branch(branch: str, inputs: Inputs) -> str:
     slug = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-")[:_LONGEST_SLUG]
     # What people can read is the same for `a/b` and `a-b`, and for two images of one last name.
     whole = f"{image}\n{inputs.kustomize_name}\n{places}"
-    return f"gitops-action/{branch}/{slug}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{PROPOSALS}/{branch}/{slug}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[str, str]:

@@ -76,6 +76,20 @@ def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str, ref: str
     assert (plan.publish, plan.promote, plan.sync, plan.preflight) == (None,) * 4
 
 
+@pytest.mark.parametrize("delivery", ["pull-request", "auto"])
+def test_a_branch_of_ours_is_not_proposed_again(delivery: str) -> None:
+    """
+    With `on: push` for all branches every proposal started a run that proposed the next one.
+    """
+    name = "gitops-action/main/shop-overlays-dev-01234567"
+    context = context_of(ref=f"refs/heads/{name}", ref_name=name)
+
+    plan = make_plan(everything(delivery=delivery, gitops_branch="main"), context)
+
+    assert plan.stages == ALL[:2]
+    assert make_plan(everything(delivery=delivery), context_of()).stages == ALL
+
+
 def test_pull_request_target_is_refused() -> None:
     """
     A stranger's code never runs beside this repository's secrets.
