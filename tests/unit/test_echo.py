@@ -168,6 +168,55 @@ def test_a_change_after_a_revert_is_built(world: World, mended: str) -> None:
     assert _built(outcome)
 
 
+def _rolled_back(world: World, image: str) -> None:
+    """Let the run's commit have the code of FAILED, whose image was rolled back to `image`."""
+    world.gitops.changed = {DEPLOYED: {OVERLAY, "main.go"}, FAILED: {OVERLAY}}
+    world.gitops.commits[
+        world.gitops.tip
+    ].message = f"Promote\n\nImage: {image}\nDowngrade-From: ghcr.io/acme/shop:{FAILED}\n"
+
+
+@pytest.mark.parametrize("pin", ["tag", "digest"])
+def test_a_rollback_is_not_undone_by_its_own_commit(world: World, pin: str) -> None:
+    """
+    The commit that went back to an older image started the run that promoted the newer one again.
+    """
+    if pin == "digest":
+        asked = KUSTOMIZATION.replace('newTag: "0000000"', f"digest: sha256:{'a' * 64}")
+        world.gitops.write(OVERLAY, asked)
+    _rolled_back(world, f"ghcr.io/acme/shop:{DEPLOYED}@sha256:{'a' * 64}")
+
+    outcome = _run(world)
+
+    assert outcome.result is Result.UNCHANGED
+    assert not _built(outcome)
+    assert world.gitops.pushed == []
+
+
+@pytest.mark.parametrize("image", [f"ghcr.io/acme/shop:{FAILED}", f"ghcr.io/acme/other:{DEPLOYED}"])
+def test_what_was_not_rolled_back_is_built(world: World, image: str) -> None:
+    """
+    A rollback of another image, or one that was followed by a promotion, holds nothing up.
+    """
+    _rolled_back(world, image)
+
+    outcome = _run(world)
+
+    assert _built(outcome)
+
+
+def test_code_after_a_rollback_is_built(world: World) -> None:
+    """
+    What mends the newer version is rolled out.
+    """
+    _rolled_back(world, f"ghcr.io/acme/shop:{DEPLOYED}")
+    world.gitops.changed[FAILED] = {OVERLAY, "main.go"}
+
+    outcome = _run(world)
+
+    assert _built(outcome)
+
+
 @pytest.mark.parametrize("text", ["v1", "", "images: ["], ids=["tag", "none", "broken"])
 def test_what_is_not_known_is_built(world: World, text: str) -> None:
     """

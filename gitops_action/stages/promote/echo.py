@@ -2,7 +2,8 @@
 
 A push with another token than the workflow's, or the merge of a pull request, starts the workflow
 again; each such run would promote an image of its own, and so start the next one. A revert does so
-too: the code whose rollout failed would be built, promoted and taken back again and again.
+too: the code whose rollout failed would be built, promoted and taken back again and again. And a
+rollback would be undone by the run of its own commit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import PurePosixPath
 
     from gitops_action.kustomization import FileEdit
@@ -70,12 +70,7 @@ def find_echo(
             tree=repository,
             head=head,
         )
-        if request.source is None:
-            return None
-        sources = [guard.source_of(file.edit.previous, head) for file in edits]
-        why = _promoted(sources, request.source, edits, repository) or _taken_back(
-            request.source, head, edits, repository, guard
-        )
+        why = _why(request.source, head, edits, repository, guard) if request.source else ""
         return _echo(edits, head, why) if why else None
     except CancelledError:
         raise
@@ -83,16 +78,21 @@ def find_echo(
         return None
 
 
-def _promoted(
-    sources: Collection[CommitSha | None],
+def _why(
     ours: CommitSha,
+    head: CommitSha,
     edits: tuple[FileEdit, ...],
     repository: Repository,
+    guard: Guard,
 ) -> str:
+    """Say why nothing is to be built; empty where something is."""
+    sources = [guard.source_of(file.edit.previous, head) for file in edits]
     # The same commit again is verified again.
     if all(source and _without_code(source, ours, edits, repository) for source in sources):
         return f"since the commit of {edits[0].edit.previous} only kustomizations have changed"
-    return ""
+    return _taken_back(ours, head, edits, repository, guard) or _rolled_back(
+        ours, head, edits, repository, guard
+    )
 
 
 def _taken_back(
@@ -114,6 +114,24 @@ def _taken_back(
     return (
         "the rollout of the same code failed and was taken back. Push a change, or run the job of "
         f"{source.short} again"
+    )
+
+
+def _rolled_back(
+    ours: CommitSha,
+    head: CommitSha,
+    edits: tuple[FileEdit, ...],
+    repository: Repository,
+    guard: Guard,
+) -> str:
+    """Say that an older image was asked for in place of the same code's."""
+    source = guard.rolled_back({file.edit.previous for file in edits}, head)
+    again = source and source != ours and _without_code(source, ours, edits, repository) is not None
+    if source is None or not again:
+        return ""
+    return (
+        "an older image was asked for in place of the same code's. Push a change, or run the job "
+        f"of {source.short} again"
     )
 
 

@@ -131,6 +131,19 @@ class Guard:
                 return (CommitSha(promotion), CommitSha(source)) if is_commit_sha(source) else None
         return None
 
+    def rolled_back(self, asked: Collection[str], head: CommitSha) -> CommitSha | None:
+        """The commit of the newer image that the newest downgrade up to `head` has replaced.
+
+        None where the branch asks for another image than that downgrade's, or there is none.
+        """
+        for downgrade in self._commits.trailers(head, "Downgrade-From: "):
+            image = downgrade.get("Image", "")
+            ours = image.startswith((f"{self._image.repository}:", f"{self._image.repository}@"))
+            if ours and any(_names(one, image) for one in asked):
+                return self.source_of(downgrade.get("Downgrade-From", ""), head)
+            break
+        return None
+
     def _age(self, asked: str, head: CommitSha) -> tuple[Age, str]:
         deployed, ours = self.source_of(asked, head), self._source
         if deployed and ours:
@@ -196,6 +209,12 @@ def _tag(asked: str) -> str:
     except ValueError:
         return ""
     return reference.tag if isinstance(reference, ImageReference) else ""
+
+
+def _names(asked: str, image: str) -> bool:
+    """Whether a kustomization asks for the image, by its tag where it has one."""
+    tag, digest = _tag(asked), asked.partition("@")[2]
+    return tag == _tag(image) if tag else bool(digest) and digest in image
 
 
 def _stands_for_none(tag: str) -> bool:
