@@ -47,7 +47,7 @@ _STANDINGS = {
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
-        *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
+        *(_headline, _failure, _facts, _tests, _findings, _applications, _resources),
         *(_stages, _diff, _rendered),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
