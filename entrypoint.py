@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from gitops_action import pipeline
 from gitops_action.adapters.cancellation import Cancellation
-from gitops_action.adapters.git import workspace_commit
+from gitops_action.adapters.git import is_clean, workspace_commit
 from gitops_action.adapters.go import can_isolate
 from gitops_action.adapters.runner import Runner
 from gitops_action.adapters.terminal import Terminal
@@ -126,7 +126,8 @@ def _run_in(
     if isinstance(log, Runner):
         log.repository = PurePosixPath(repository.relative_to(workspace))
     commit = workspace_commit(repository, base)
-    context = load_context(env, payload=_payload(env), commit=commit)
+    clean = commit is not None and is_clean(repository, base)
+    context = load_context(env, payload=_payload(env), commit=commit, clean=clean)
     if login := registry_credentials(inputs, context):
         log.mask(_basic(*login))
     plan = make_plan(inputs, context)

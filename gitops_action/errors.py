@@ -157,6 +157,18 @@ class RegistryError(ActionError):
     code = "registry"
 
 
+class RegistryUnavailableError(RegistryError):
+    """The registry does not answer now: the network, a restart, too many requests."""
+
+    code = "registry-unavailable"
+
+
+class TagExistsError(ActionError):
+    """A tag that never moves names another image than the one that was built."""
+
+    code = "tag-exists"
+
+
 class GitOpsError(ActionError):
     """The GitOps repository cannot be reached, or the branch is not there."""
 

@@ -77,7 +77,8 @@ def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
         case PreflightResult():
             return f"{counted(result.checks, 'check')} passed"
         case BuiltImage():
-            return f"built with {result.builder}"
+            in_registry = result.builder == "registry"
+            return "in the registry already" if in_registry else f"built with {result.builder}"
         case PublishResult():
             return f"tagged {', '.join(short_tag(tag) for tag in result.tags)}"
         case PromoteResult():

@@ -5,92 +5,158 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import semver
 
 from gitops_action.inputs import RunContext
 from gitops_action.model.image import is_tag
-from gitops_action.model.source import CommitSha
+from gitops_action.model.source import Commit
 
 _LONGEST_TAG = 128
+_FIELD = re.compile(r"\{([^{}]*)\}")
+# A text with one of these is another one for every image.
+_UNIQUE = {"sha", "sha-short", "run-number"}
+_RUN_NUMBER = "{run-number}"
 
 
 class Tags(NamedTuple):
-    """`names` puts the tags that never move first; `problems` are errors in the input."""
+    """`names` puts the tags that never move first; `problems` are errors in the input.
+
+    `moving` are those that may name another image tomorrow; `version` is the one that this run is
+    for, empty where it is for none; `new_each_run` says whether the first tag is another one in
+    every run.
+    """
 
     names: tuple[str, ...]
-    notices: tuple[str, ...]
-    problems: tuple[str, ...]
+    moving: frozenset[str] = frozenset()
+    version: str = ""
+    new_each_run: bool = False
+    notices: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Those that never move."""
+        return tuple(name for name in self.names if name not in self.moving)
 
 
 @dataclass(slots=True)
 class _Found:
-    fixed: list[str] = field(default_factory=list)
+    fixed: dict[str, str] = field(default_factory=dict)  # and the word that it comes from
     moving: list[str] = field(default_factory=list)
+    version: str = ""
     notices: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def resolve_tags(words: Sequence[str], context: RunContext, commit: CommitSha) -> Tags:
-    """Turn `sha, latest, v1` into tags for this commit."""
+def resolve_tags(words: Sequence[str], context: RunContext, commit: Commit) -> Tags:
+    """Turn `sha, latest, v1, {branch}-{date}` into tags for this commit."""
     found = _Found()
     for word in words:
         match word:
             case "sha":
-                found.fixed.append(commit.value)
+                found.fixed.setdefault(commit.sha.value, word)
             case "sha-short":
-                found.fixed.append(commit.short)
+                found.fixed.setdefault(commit.sha.short, word)
             case "latest":
                 _latest(context, found)
             case "branch":
-                _branch(context, found)
+                _text("{branch}", context, commit, found)
             case "semver":
                 _semver(context, found)
             case _:
-                _literal(word, found)
+                _text(word, context, commit, found)
     if not found.fixed and not found.problems:
         found.problems.append(
             "`tags` needs one that never moves, such as `sha`, for the kustomization to name"
         )
-    names = tuple(dict.fromkeys([*found.fixed, *found.moving]))
-    return Tags(names, tuple(found.notices), tuple(found.problems))
+    return Tags(
+        names=tuple(dict.fromkeys([*found.fixed, *found.moving])),
+        moving=frozenset(found.moving) - found.fixed.keys(),
+        version=found.version,
+        new_each_run=_RUN_NUMBER in next(iter(found.fixed.values()), ""),
+        notices=tuple(found.notices),
+        problems=tuple(found.problems),
+    )
 
 
 def _latest(context: RunContext, found: _Found) -> None:
-    if context.ref_type == "branch" and context.ref_name == context.default_branch != "":
+    on_default = context.ref_type == "branch" and context.ref_name == context.default_branch != ""
+    version = _version(context)
+    released = (version or context.event == "release") and not (
+        context.prerelease or (version and version.prerelease)
+    )
+    if on_default or released:
         found.moving.append("latest")
+        found.version = str(version or "")
     else:
-        found.notices.append("The tag `latest` stays where it is: it follows the default branch.")
-
-
-def _branch(context: RunContext, found: _Found) -> None:
-    if context.ref_type != "branch" or not context.ref_name:
-        found.notices.append("The tag `branch` is left out: this run has no branch.")
-        return
-    folded = re.sub(r"[^A-Za-z0-9_.-]+", "-", context.ref_name).lstrip("-.")
-    found.moving.append(folded[:_LONGEST_TAG] or "branch")
+        found.notices.append(
+            "The tag `latest` stays where it is: it follows the default branch and releases."
+        )
 
 
 def _semver(context: RunContext, found: _Found) -> None:
     """`v1.2.3` is `1.2.3`, which stays, and `1.2` and `1`, which move; a pre-release moves none."""
-    text = context.ref_name.removeprefix("v")
-    if context.ref_type != "tag" or not semver.Version.is_valid(text):
+    version = _version(context)
+    if not version:
         found.notices.append("The tag `semver` is left out: this run is not for a version's tag.")
         return
-    version = semver.Version.parse(text)
     # A registry takes no `+`, which separates build metadata.
-    found.fixed.append(text.replace("+", "_"))
-    if not version.prerelease:
+    found.fixed.setdefault(str(version).replace("+", "_"), "semver")
+    found.version = str(version)
+    if not (version.prerelease or context.prerelease):
         found.moving += [f"{version.major}.{version.minor}", f"{version.major}"]
 
 
-def _literal(word: str, found: _Found) -> None:
-    if is_tag(word):
-        found.fixed.append(word)
+def _version(context: RunContext) -> semver.Version | None:
+    text = context.ref_name.removeprefix("v")
+    if context.ref_type != "tag" or not semver.Version.is_valid(text):
+        return None
+    return semver.Version.parse(text)
+
+
+def _text(word: str, context: RunContext, commit: Commit, found: _Found) -> None:
+    """Fill in the fields; text without any is a name that the workflow gives to one image."""
+    values = {
+        "sha": commit.sha.value,
+        "sha-short": commit.sha.short,
+        "branch": _branch(context),
+        "run-number": context.run_number,
+        "date": datetime.fromtimestamp(commit.time, UTC).strftime("%Y-%m-%d"),
+    }
+    named = _FIELD.findall(word)
+    if unknown := [name for name in named if name not in values]:
+        listed = ", ".join(f"`{{{name}}}`" for name in values)
+        found.problems.append(f"`tags`: `{{{unknown[0]}}}` is no field; there are {listed}")
         return
+    if empty := [name for name in named if not values[name]]:
+        lacking = {"branch": "branch", "run-number": "number"}[empty[0]]
+        found.notices.append(f"The tag `{word}` is left out: this run has no {lacking}.")
+        return
+    tag = _FIELD.sub(lambda field: values[field[1]], word)
+    if "branch" in named and len(tag) > _LONGEST_TAG:
+        spare = (len(tag) - _LONGEST_TAG - 1) // named.count("branch") + 1
+        shorter = values | {"branch": values["branch"][:-spare]}
+        tag = _FIELD.sub(lambda field: shorter[field[1]], word)
+    if not is_tag(tag):
+        found.problems.append(f"`tags`: {word!r} is not an image tag ({_advice(word)})")
+    elif named and _UNIQUE.isdisjoint(named):
+        found.moving.append(tag)
+    else:
+        found.fixed.setdefault(tag, word)
+
+
+def _branch(context: RunContext) -> str:
+    if context.ref_type != "branch":
+        return ""
+    folded = re.sub(r"[^A-Za-z0-9_.-]+", "-", context.ref_name).lstrip("-.")
+    return folded or ("branch" if context.ref_name else "")
+
+
+def _advice(word: str) -> str:
     folded = word.replace("+", "_")
-    advice = (
+    return (
         f"{folded!r} would do" if is_tag(folded) else "letters, digits, `_`, `.`, `-`, at most 128"
     )
-    found.problems.append(f"`tags`: {word!r} is not an image tag ({advice})")

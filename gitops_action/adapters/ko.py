@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
 _PUSH_SECONDS = 1800.0
-_PLATFORM = "linux/amd64"
+_PLATFORMS = ("linux/amd64",)
 _KEPT = "go-build"
 _GO = (
     "GOEXPERIMENT",
@@ -156,13 +158,14 @@ class Ko:
             f"--image-label={_csv(f'{name}={value}')}" for name, value in request.labels.items()
         ]
         argv = ["build", "--push=false", f"--oci-layout-path={folder}", "--bare", "--sbom=none"]
+        platforms = ",".join(request.platforms or _PLATFORMS)
         epoch = str(request.created)
         extra = {"SOURCE_DATE_EPOCH": epoch, "KO_DATA_DATE_EPOCH": epoch}
         if request.base_image:
             extra["KO_DEFAULTBASEIMAGE"] = request.base_image
         try:
             done = self._run(
-                *("ko", *argv, f"--platform={_PLATFORM}", *labels, "--", candidate),
+                *("ko", *argv, f"--platform={platforms}", *labels, "--", candidate),
                 cwd=place / request.module,
                 timeout=_BUILD_SECONDS,
                 extra=extra,
@@ -170,11 +173,14 @@ class Ko:
             )
             if done.exit_code != 0:
                 raise _build_error(done, request, candidate)
+            # crane pushes the one image, or index of platforms, that the layout has.
+            layout = json.loads((folder / "index.json").read_bytes())
+            [manifest] = layout["manifests"]
         except ActionError:
             self.discard(built)
             raise
         self._keep()
-        return built
+        return replace(built, digests=(Digest(manifest["digest"]),))
 
     def _keep(self) -> None:
         """Let the next job find what was compiled; where that fails, it compiles again."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitops_action.adapters.process import Processes
+    from gitops_action.adapters.process import Completed, Processes
+    from gitops_action.errors import ActionError
+    from gitops_action.model.build import BuiltImage
+    from gitops_action.model.log import Log
     from gitops_action.model.secret import Secret
 
 _ANSWER_SECONDS = 60.0
@@ -71,40 +74,86 @@ class Registry:
 
         Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
         """
-        done = self._processes.run(
-            ["crane", "digest", reference.tagged],
-            env=self._env,
-            cwd=self._private,
-            timeout=_ANSWER_SECONDS,
-        )
+        done = self._crane("digest", reference.tagged)
         if done.exit_code == 0:
             return Digest(done.stdout.strip())
-        answer = _last_line(done.stderr)
-        if _ABSENT.search(answer):
+        if _ABSENT.search(_last_line(done.stderr)):
             return None
-        raise explain_refusal(
-            "timed out" if done.timed_out else answer, reference.repository.registry
-        )
+        raise self._explain(done, reference.repository)
+
+    def discard(self, built: BuiltImage) -> None:
+        """Leave it: what is in the registry was there before."""
+
+    def configuration(self, reference: ImageReference) -> Digest | None:
+        """Ask for the digest of the image's configuration; None for an index of several platforms.
+
+        It is all that an engine knows of an image before the push. Raises as `digest` does.
+        """
+        done = self._crane("manifest", reference.tagged)
+        if done.exit_code != 0:
+            raise self._explain(done, reference.repository)
+        try:
+            return Digest(json.loads(done.stdout)["config"]["digest"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def list_tags(self, repository: Repository) -> tuple[str, ...]:
+        """List every tag of the repository; none where there is no repository.
+
+        Raises as `digest` does.
+        """
+        done = self._crane("ls", str(repository))
+        if done.exit_code == 0:
+            return tuple(done.stdout.split())
+        if _ABSENT.search(_last_line(done.stderr)):
+            return ()
+        raise self._explain(done, repository)
+
+    def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
+        """Give an image that is in the repository one more tag; raises as `digest` does."""
+        digest = Digest(built.handle)
+        existing = ImageReference(reference.repository, "", digest)
+        done = self._crane("tag", existing.tagged, reference.tag, log=log)
+        if done.exit_code != 0:
+            raise self._explain(done, reference.repository)
+        return digest
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label `org.opencontainers.image.revision`; None where it cannot be known.
 
-        An index of several platforms is asked for its linux/amd64 image. Raises RunnerError,
-        CancelledError.
+        Asks as `labels` does.
         """
-        done = self._processes.run(
-            ["crane", "config", reference.tagged],
-            env=self._env,
-            cwd=self._private,
-            timeout=_ANSWER_SECONDS,
-        )
+        revision = self.labels(reference).get(_REVISION, "")
+        return CommitSha(revision) if is_commit_sha(revision) else None
+
+    def labels(self, reference: ImageReference) -> Mapping[str, str]:
+        """Read the image's labels; none where they cannot be known.
+
+        An index of several platforms is asked for its linux/amd64 image, or its first one. Raises
+        RunnerError, CancelledError.
+        """
+        done = self._crane("config", reference.tagged)
+        if done.exit_code != 0 and (first := self._first_of(reference)):
+            done = self._crane("config", first.tagged)
+        if done.exit_code != 0:
+            return {}
+        try:
+            labels = json.loads(done.stdout)["config"]["Labels"]
+        except (ValueError, KeyError, TypeError):
+            return {}
+        found = labels.items() if isinstance(labels, dict) else ()
+        return {str(name): str(value) for name, value in found}
+
+    def _first_of(self, index: ImageReference) -> ImageReference | None:
+        """Name the first image of an index that has none for linux/amd64."""
+        done = self._crane("manifest", index.tagged)
         if done.exit_code != 0:
             return None
         try:
-            revision = json.loads(done.stdout)["config"]["Labels"][_REVISION]
-        except (ValueError, KeyError, TypeError):
+            first = Digest(json.loads(done.stdout)["manifests"][0]["digest"])
+        except (ValueError, LookupError, TypeError):
             return None
-        return CommitSha(revision) if is_commit_sha(str(revision)) else None
+        return ImageReference(index.repository, "", first)
 
     def check_login(self, repository: Repository) -> None:
         """Find a registry that cannot be reached and a wrong password before anything is pushed.
@@ -116,6 +165,20 @@ class Registry:
         except RegistryLoginError as error:
             if not _REPOSITORY_CLOSED.search(error.message):
                 raise
+
+    def _crane(self, *argv: str, log: Log | None = None) -> Completed:
+        return self._processes.run(
+            ["crane", *argv],
+            env=self._env,
+            cwd=self._private,
+            timeout=_ANSWER_SECONDS,
+            on_stdout=log.foreign if log else None,
+            on_stderr=log.foreign if log else None,
+        )
+
+    def _explain(self, done: Completed, repository: Repository) -> ActionError:
+        said = "timed out" if done.timed_out else _last_line(done.stderr)
+        return explain_refusal(said, repository.registry)
 
 
 def _last_line(text: str) -> str:

@@ -11,7 +11,10 @@ from gitops_action.model.source import Commit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What the runner says of this run; `commit` is the workspace's HEAD, None without one."""
+    """What the runner says of this run; `commit` is the workspace's HEAD, None without one.
+
+    `clean` says that the workspace's files are those of the commit.
+    """
 
     event: str
     repository: str
@@ -27,10 +30,17 @@ class RunContext:
     event_sha: str
     commit: Commit | None
     on_runner: bool
+    run_number: str = ""
+    prerelease: bool = False
+    clean: bool = False
 
 
 def load_context(
-    env: Mapping[str, str], *, payload: Mapping[str, Any], commit: Commit | None
+    env: Mapping[str, str],
+    *,
+    payload: Mapping[str, Any],
+    commit: Commit | None,
+    clean: bool = False,
 ) -> RunContext:
     """Read `GITHUB_*`; `payload` is the event's, `commit` the workspace's HEAD."""
     server = env.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
@@ -52,4 +62,7 @@ def load_context(
         event_sha=env.get("GITHUB_SHA", ""),
         commit=commit,
         on_runner=env.get("GITHUB_ACTIONS") == "true",
+        run_number=env.get("GITHUB_RUN_NUMBER", ""),
+        prerelease=(payload.get("release") or {}).get("prerelease") is True,
+        clean=clean,
     )

@@ -41,6 +41,7 @@ _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
 _NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
 _ALL = 100
 _BUILDERS = ("auto", "docker", "ko")
+_ATTESTATIONS = {"provenance", "sbom"}
 _PROOFS = {"when-possible": False, "required": True}
 
 
@@ -62,6 +63,12 @@ def packages(raw: str) -> tuple[str, ...]:
 def package(raw: str) -> str:
     if raw.startswith("-"):
         raise ValueError(f"must be a package such as `./cmd/shop`, got {raw!r}")
+    return raw
+
+
+def target(raw: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9_.-]*)?", raw):
+        raise ValueError(f"must be a stage of the Dockerfile such as `runtime`, got {raw!r}")
     return raw
 
 
@@ -106,6 +113,7 @@ def _one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 
 
 builder = _one_of({builder: builder for builder in _BUILDERS})
+build_cache = _one_of({kind: kind for kind in ("none", "inline", "registry")})
 pin = _one_of({pin.value: pin for pin in Pin})
 rendered_proof = _one_of(_PROOFS)
 delivery = _one_of({way.value: way for way in Delivery})
@@ -192,6 +200,44 @@ def server(raw: str) -> str:
     if raw and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
         raise ValueError(f"must be an address such as `https://argocd.example.com`, got {raw!r}")
     return url.rstrip("/")
+
+
+def pairs(raw: str) -> Mapping[str, str]:
+    """Parse `NAME=value` lines, such as labels and build arguments."""
+    found = {}
+    for line in filter(None, map(str.strip, raw.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", name):
+            raise ValueError(f"must be lines such as `NAME=value`, got {line!r}")
+        found[name] = value
+    return found
+
+
+def build_secrets(raw: str) -> Mapping[str, Secret]:
+    """Parse one secret a line; what they are is never part of an error."""
+    found = {}
+    for line in filter(None, map(str.strip, raw.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not value:
+            raise ValueError("must be lines such as `NPM_TOKEN=${{ secrets.NPM_TOKEN }}`")
+        found[name] = Secret(value)
+    return found
+
+
+def platforms(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if odd := [one for one in found if not re.fullmatch(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?", one)]:
+        raise ValueError(f"must be platforms such as `linux/amd64`, got {odd[0]!r}")
+    return tuple(dict.fromkeys(found))
+
+
+def attestations(raw: str) -> tuple[str, ...]:
+    found = words(raw)
+    if found == ("none",):
+        return ()
+    if not found or not _ATTESTATIONS.issuperset(found):
+        raise ValueError(f"must be `none`, `provenance`, `sbom` or both of these, got {raw!r}")
+    return found
 
 
 def headers(raw: str) -> Mapping[str, Secret]:

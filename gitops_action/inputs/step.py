@@ -37,8 +37,16 @@ class Inputs:
     image: Annotated[Repository | ImageReference | None, parsers.image]
     tags: Annotated[tuple[str, ...], parsers.words]
     builder: Annotated[str, parsers.builder]
+    rebuild: Annotated[bool, parsers.boolean]
     context: Annotated[PurePosixPath | None, lambda raw: parsers.path(raw) if raw else None]
     dockerfile: Annotated[PurePosixPath, parsers.path]
+    target: Annotated[str, parsers.target]
+    build_args: Annotated[Mapping[str, str], parsers.pairs]
+    build_secrets: Annotated[Mapping[str, Secret], parsers.build_secrets]
+    build_cache: Annotated[str, parsers.build_cache]
+    attestations: Annotated[tuple[str, ...], parsers.attestations]
+    labels: Annotated[Mapping[str, str], parsers.pairs]
+    platforms: Annotated[tuple[str, ...], parsers.platforms]
     main_package: Annotated[str, parsers.package]
     base_image: Annotated[str, parsers.text]
     registry_username: Annotated[str, parsers.text]
@@ -94,8 +102,9 @@ def secrets(env: Mapping[str, str]) -> tuple[Secret, ...]:
     values = [sent[name].strip() for name, hint in hints.items() if hint is Secret]
     for name, hint in hints.items():
         if hint == Mapping[str, Secret]:
-            # Whatever stands where a header's value should, also where it cannot be parsed.
-            values += [line.partition(":")[2].strip() or line for line in sent[name].splitlines()]
+            # Whatever stands where a value should, also where it cannot be parsed.
+            mark = "=" if name == "build_secrets" else ":"
+            values += [line.partition(mark)[2].strip() or line for line in sent[name].splitlines()]
     return tuple(Secret(value) for value in values if value)
 
 

@@ -93,7 +93,7 @@ def _verify(request: VerifyRequest, systems: Systems, log: Log) -> VerifyResult:
 
 
 def _build(request: BuildRequest, systems: Systems, log: Log) -> BuiltImage:
-    return build(request, docker=systems.docker, ko=systems.ko, log=log)
+    return build(request, docker=systems.docker, ko=systems.ko, images=systems.registry, log=log)
 
 
 def _preflight(request: PreflightRequest, systems: Systems, log: Log) -> PreflightResult:
@@ -154,6 +154,8 @@ def _publish(progress: Progress, systems: Systems, built: BuiltImage | None) -> 
                 built,
                 pusher=systems.builder(built),
                 registry=systems.registry,
+                history=systems.source,
+                clock=systems.cancellation,
                 log=log,
             ),
         )

@@ -28,13 +28,21 @@ class Cancellation(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-class Builder(build_stage.Builder, publish_stage.Pusher, Protocol):
+class Holder(publish_stage.Pusher, Protocol):
     def discard(self, built: BuiltImage) -> None:
         """Remove what was built from this machine."""
 
 
+class Builder(build_stage.Builder, Holder, Protocol): ...
+
+
 class Registry(
-    publish_stage.Registry, preflight_stage.Registry, promote_stage.Images, Protocol
+    Holder,
+    build_stage.Images,
+    publish_stage.Registry,
+    preflight_stage.Registry,
+    promote_stage.Images,
+    Protocol,
 ): ...
 
 
@@ -68,6 +76,7 @@ class Systems:
     cancellation: Cancellation
     chance: Callable[[], float]
 
-    def builder(self, built: BuiltImage) -> Builder:
-        """The one that built the image."""
-        return self.docker if built.builder == "docker" else self.ko
+    def builder(self, built: BuiltImage) -> Holder:
+        """The one that has the image: who built it, or the registry."""
+        holders: dict[str, Holder] = {"docker": self.docker, "ko": self.ko}
+        return holders.get(built.builder, self.registry)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from gitops_action.errors import EventError, RunnerError
 from gitops_action.inputs import Inputs, RunContext, invalid
 from gitops_action.model.image import ImageReference
+from gitops_action.model.pin import Pin
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import Commit
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter
+from gitops_action.plan.build import build_request
 from gitops_action.plan.gitops import (
     gitops_branch,
     gitops_name,
@@ -32,7 +32,7 @@ from gitops_action.stages.promote import PromoteRequest
 from gitops_action.stages.publish import PublishRequest
 from gitops_action.stages.sync import ReportedRequest, SyncRequest
 from gitops_action.stages.verify import VerifyRequest
-from gitops_action.tags import resolve_tags
+from gitops_action.tags import Tags, resolve_tags
 
 _GITHUB_REGISTRY = "ghcr.io"
 _PUSH_SECONDS = 300.0
@@ -74,12 +74,18 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     problems: list[str] = []
     stages = choose_stages(inputs, context, problems)
     commit = _checked_out(inputs, context, stages)
-    image, tags, notices = _image(inputs, context, problems)
+    image, tags = _image(inputs, context, problems)
+    notices = tags.notices
     url, page = gitops_url(inputs, context, problems)
     branch = gitops_branch(inputs, context) if Stage.PROMOTE in stages else ""
     if Stage.PROMOTE in stages and not branch:
         problems.append("`gitops-branch` is needed: this run has no branch of that repository")
     problems += contradictions(inputs, stages)
+    if inputs.rebuild and inputs.pin is not Pin.DIGEST and not tags.new_each_run:
+        problems.append(
+            "`rebuild` makes another image of the same commit, and needs `pin: digest` or a new "
+            'first tag: `tags: "{sha-short}-{run-number}"`'
+        )
     if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
         problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if Stage.PROMOTE in stages:
@@ -108,16 +114,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         )
         if Stage.VERIFY in stages
         else None,
-        build=BuildRequest(
-            builder=inputs.builder,
-            module=module,
-            context=build_context,
-            dockerfile=build_context / inputs.dockerfile,
-            main_package=inputs.main_package,
-            base_image=inputs.base_image,
-            labels=_labels(context, commit, image),
-            created=commit.time,
-        )
+        build=build_request(inputs, context, commit, image, tags, publishes=Stage.PUBLISH in stages)
         if Stage.BUILD in stages and commit
         else None,
         preflight=PreflightRequest(
@@ -135,7 +132,14 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         )
         if {Stage.PUBLISH, Stage.PROMOTE} & set(stages)
         else None,
-        publish=PublishRequest(repository=image.repository, tags=tags)
+        publish=PublishRequest(
+            repository=image.repository,
+            tags=tags.names,
+            moving=tags.moving,
+            version=tags.version,
+            source=commit.sha if commit else None,
+            kept=_kept(inputs, tags),
+        )
         if Stage.PUBLISH in stages and image and writes
         else None,
         promote=PromoteRequest(
@@ -230,25 +234,23 @@ def _is_another(commit: Commit, context: RunContext) -> bool:
 
 def _image(
     inputs: Inputs, context: RunContext, problems: list[str]
-) -> tuple[ImageReference | None, tuple[str, ...], tuple[str, ...]]:
-    """The image to promote, the tags to push it with, and what to say of them."""
+) -> tuple[ImageReference | None, Tags]:
+    """The image to promote, and the tags to push it with."""
     if isinstance(inputs.image, ImageReference) or context.commit is None:
-        return inputs.image if isinstance(inputs.image, ImageReference) else None, (), ()
-    tags, notices, wrong = resolve_tags(inputs.tags, context, context.commit.sha)
+        return inputs.image if isinstance(inputs.image, ImageReference) else None, Tags(())
+    tags = resolve_tags(inputs.tags, context, context.commit)
     if inputs.image is None:
-        return None, tags, notices
-    problems += wrong
+        return None, tags
+    problems += tags.problems
     # With a problem there is no plan, and no tag may be left.
-    return ImageReference(inputs.image, tags[0]) if tags else None, tags, notices
+    return ImageReference(inputs.image, tags.names[0]) if tags.names else None, tags
 
 
-def _labels(context: RunContext, commit: Commit, image: ImageReference | None) -> dict[str, str]:
-    """Labels that are the same for the same commit, so that they leave the digest alone."""
-    source = f"{context.server_url}/{context.repository}" if context.repository else ""
-    labels = {
-        "created": datetime.fromtimestamp(commit.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "revision": commit.sha.value,
-        "source": source,
-        "title": PurePosixPath(image.repository.name).name if image else "",
-    }
-    return {f"org.opencontainers.image.{key}": value for key, value in labels.items() if value}
+def _kept(inputs: Inputs, tags: Tags) -> frozenset[str]:
+    """The tags that stay with the first image of the commit when another one is built.
+
+    All of them where the kustomization names the digest; else not the one that it names.
+    """
+    if not inputs.rebuild:
+        return frozenset()
+    return frozenset(tags.fixed if inputs.pin is Pin.DIGEST else tags.fixed[1:])

@@ -20,7 +20,11 @@ _WHICH = ("argocd-applications", "argocd-selector")
 # Which stages an input is for; what stands nowhere here is for every stage.
 _USERS = {
     Stage.VERIFY: ("go-packages", "go-test-flags", "test-env", "coverage-minimum"),
-    Stage.BUILD: ("builder", "context", "dockerfile", "main-package", "base-image"),
+    Stage.BUILD: (
+        *("builder", "rebuild", "context", "dockerfile", "main-package", "base-image"),
+        *("target", "build-args", "build-secrets", "build-cache", "attestations"),
+        *("labels", "platforms"),
+    ),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
         *("gitops-repository", "gitops-branch", "gitops-token", "gitops-ssh-key"),
@@ -33,7 +37,13 @@ _USERS = {
         "on-failed-rollout",
     ),
 }
-_ONLY_FOR = {"docker": ("context", "dockerfile"), "ko": ("main-package", "base-image")}
+_ONLY_FOR = {
+    "docker": (
+        *("context", "dockerfile", "target", "build-args", "build-secrets", "build-cache"),
+        "attestations",
+    ),
+    "ko": ("main-package", "base-image"),
+}
 # What a stage cannot do without, and the stages whose result it needs in the same run.
 _NEEDS = {
     Stage.BUILD: ("image",),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from gitops_action.errors import EngineError, InputError
+from gitops_action.errors import EngineError, InputError, RegistryError, RegistryLoginError
 from gitops_action.model.build import BuildRequest, BuiltImage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitops_action.model.image import Digest, ImageReference
     from gitops_action.model.log import Log
 
 __all__ = ["BuildRequest", "Builder", "BuiltImage", "build"]
@@ -24,8 +28,20 @@ class Builder(Protocol):
         """Build `candidate`; raises BuildError, CancelledError, RunnerError."""
 
 
-def build(request: BuildRequest, *, docker: Builder, ko: Builder, log: Log) -> BuiltImage:
-    """Build the image with the builder that the request asks for.
+class Images(Protocol):
+    """The registry that may have the image already."""
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """Ask which image the tag names; None where there is none."""
+
+    def labels(self, reference: ImageReference) -> Mapping[str, str]:
+        """Read the image's labels; none where they cannot be known."""
+
+
+def build(
+    request: BuildRequest, *, docker: Builder, ko: Builder, images: Images, log: Log
+) -> BuiltImage:
+    """Build the image with the builder that the request asks for, or find it in the registry.
 
     Raises EngineError where a Dockerfile has no engine, InputError where there is nothing or too
     much to build, and what the builder raises.
@@ -33,15 +49,51 @@ def build(request: BuildRequest, *, docker: Builder, ko: Builder, log: Log) -> B
     if request.builder != "ko":
         dockerfiles = docker.candidates(request)
         if dockerfiles:
-            return _with_docker(request, dockerfiles[0], docker=docker, log=log)
+            [dockerfile, *_] = dockerfiles
+            request = request.labelled("docker", dockerfile) if request.clean else request
+            there = _find(request, images, log)
+            return there or _with_docker(request, dockerfile, docker=docker, log=log)
         if request.builder == "docker":
             raise InputError(
                 f"`builder: docker` needs a Dockerfile, and there is no {request.dockerfile}.",
                 hint="Name it with the input `dockerfile`, or use `builder: ko`, which needs none.",
             )
+    if request.is_for_docker:
+        raise InputError(
+            f"There is no {request.dockerfile}, so ko builds, which knows no targets, arguments, "
+            "secrets, caches and attestations of a build.",
+            hint="Name the Dockerfile with the input `dockerfile`, or leave `target`, "
+            "`build-args`, `build-secrets`, `build-cache` and `attestations` out.",
+        )
     package = request.main_package or _only_main_package(request, ko)
+    request = request.labelled("ko", package) if request.clean else request
+    there = _find(request, images, log)
+    if there:
+        return there
     log.say(f"Building {package} with ko.")
     return ko.build(request, package, log=log)
+
+
+def _find(request: BuildRequest, images: Images, log: Log) -> BuiltImage | None:
+    """Find the image of the same commit and the same inputs of the build."""
+    if not request.clean:
+        if request.published:
+            log.say("The workspace holds more than the commit: the image is built in any case.")
+        return None
+    try:
+        for reference in request.published:
+            digest = images.digest(reference)
+            if not digest:
+                continue
+            exact = replace(reference, tag="", digest=digest)
+            found = images.labels(exact)
+            if all(found.get(name) == value for name, value in request.labels.items()):
+                log.say(f"Nothing is built: {reference} is this commit's image, {digest}.")
+                return BuiltImage("registry", str(digest), (digest,))
+            log.say(f"{reference} was built from something else than this commit and inputs.")
+    except (RegistryError, RegistryLoginError) as error:
+        log.say(f"Whether the image is there already is not known: {error.message}")
+    return None
 
 
 def _with_docker(

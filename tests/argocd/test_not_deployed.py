@@ -96,7 +96,8 @@ def test_an_older_commit_that_blocks_ours_is_named(deploy: Deploy, wait: Wait) -
     assert isinstance(error, WaitTimeoutError)
     assert f"operation Running at {broken[:7]}" in error.message
     assert f"does not contain {fix[:7]}" in error.message
-    assert "is invalid" in error.message
+    blocked = f"is blocked: Argo CD tries the older commit {broken[:7]} again and again"
+    assert [line for line in waiting.log.lines if blocked in line and "is invalid" in line]
 
 
 def test_a_manual_application_needs_a_sync(deploy: Deploy, wait: Wait) -> None:

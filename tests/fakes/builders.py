@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitops_action.errors import RegistryUnavailableError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest, ImageReference, Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitops_action.errors import ActionError
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
@@ -27,18 +30,54 @@ class FakeRegistry:
     tags: dict[str, Digest] = field(default_factory=dict)
     moves: dict[str, Digest | None] = field(default_factory=dict)
     refusal: ActionError | None = None
-    labels: dict[Digest, CommitSha] = field(default_factory=dict)
+    revisions: dict[Digest, CommitSha] = field(default_factory=dict)
+    labelled: dict[Digest, Mapping[str, str]] = field(default_factory=dict)
+    configurations: dict[Digest, Digest] = field(default_factory=dict)
+    refused_tags: dict[str, ActionError] = field(default_factory=dict)
 
     def digest(self, reference: ImageReference) -> Digest | None:
         """Tell what the tag names after all moves, or whether the digest is there."""
         if not reference.tag:
             return reference.digest if reference.digest in self.tags.values() else None
-        return self.moves.get(reference.tagged, self.tags.get(reference.tagged))
+        return self.tags.get(reference.tagged)
+
+    def put(self, reference: ImageReference, digest: Digest) -> None:
+        """Let a tag name the image, and then another job do what it does."""
+        self.tags[reference.tagged] = digest
+        if reference.tagged in self.moves:
+            moved = self.moves[reference.tagged]
+            self.tags.pop(reference.tagged)
+            self.tags |= {reference.tagged: moved} if moved else {}
+
+    def list_tags(self, repository: Repository) -> tuple[str, ...]:
+        """List the tags of the repository."""
+        named = (tagged.rpartition(":") for tagged in self.tags)
+        return tuple(tag for name, _, tag in named if name == repository.name)
+
+    def configuration(self, reference: ImageReference) -> Digest | None:
+        """Tell the digest of the configuration, where a test gives it one."""
+        digest = self.digest(reference)
+        return self.configurations.get(digest) if digest else None
+
+    def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
+        """Give what is there one more tag, unless told to refuse it."""
+        if error := self.refused_tags.get(reference.tag):
+            raise error
+        self.put(reference, Digest(built.handle))
+        return Digest(built.handle)
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label of what the reference names."""
         digest = self.digest(reference)
-        return self.labels.get(digest) if digest else None
+        return self.revisions.get(digest) if digest else None
+
+    def labels(self, reference: ImageReference) -> Mapping[str, str]:
+        """Read the labels of what the reference names."""
+        digest = self.digest(reference)
+        return self.labelled.get(digest, {}) if digest else {}
+
+    def discard(self, built: BuiltImage) -> None:
+        """Keep what is there."""
 
     def check_login(self, repository: Repository) -> None:
         """Refuse if told to."""
@@ -48,7 +87,10 @@ class FakeRegistry:
 
 @dataclass
 class FakeBuilder:
-    """Builds what it is asked to; `built` and `discarded` are what happened on this machine."""
+    """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
+
+    The first `drops` pushes lose their connection.
+    """
 
     name: str = "docker"
     sources: tuple[str, ...] = ()
@@ -57,6 +99,7 @@ class FakeBuilder:
     digest: Digest = field(default_factory=lambda: digest_of("a"))
     failure: ActionError | None = None
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
+    drops: int = 0
     built: list[str] = field(default_factory=list)
     discarded: list[BuiltImage] = field(default_factory=list)
 
@@ -73,13 +116,17 @@ class FakeBuilder:
         if self.failure:
             raise self.failure
         self.built.append(candidate)
-        return BuiltImage(self.name, candidate)
+        self.registry.labelled[self.digest] = request.labels
+        return BuiltImage(self.name, candidate, (self.digest,))
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Put the tag into the registry, unless told to refuse it."""
+        if self.drops:
+            self.drops -= 1
+            raise RegistryUnavailableError("The connection was dropped.", hint="Again.")
         if error := self.refused_tags.get(reference.tag):
             raise error
-        self.registry.tags[reference.tagged] = self.digest
+        self.registry.put(reference, self.digest)
         return self.digest
 
     def discard(self, built: BuiltImage) -> None:

@@ -50,7 +50,7 @@ def everything(**given: str) -> Inputs:
     return inputs_of(**({name.replace("-", "_"): v for name, v in EVERYTHING.items()} | given))
 
 
-def context_of(**given: str | Commit | None) -> RunContext:
+def context_of(**given: str | bool | Commit | None) -> RunContext:
     """A push to the default branch, but for what is given."""
     env = {
         "GITHUB_ACTIONS": "true",

@@ -10,18 +10,21 @@ import subprocess
 import tarfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
-from gitops_action.adapters.docker import Docker, _build_error
+from gitops_action.adapters.docker import Docker
+from gitops_action.adapters.docker.engine import _build_error
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import (
     BuildError,
     CancelledError,
+    EngineError,
     InputError,
     RegistryError,
     RegistryLoginError,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CANARY = "canary-s3cret"
+LAYERS = ImageReference(Repository("127.0.0.1:1/acme/shop"), "buildcache")
 CREATED = 1_700_000_000
 SLEEPER = """package main
 
@@ -216,6 +220,7 @@ def test_pushes_what_the_registry_then_has(
             credentials=credentials,
         )
         seen = registry.digest(tagged)
+        configuration = registry.configuration(tagged)
         config = json.loads(
             subprocess.run(
                 ["crane", "config", tagged.tagged],
@@ -225,6 +230,7 @@ def test_pushes_what_the_registry_then_has(
             ).stdout
         )
     assert pushed == seen
+    assert {pushed, configuration} & set(built.digests)
     assert config["config"]["Labels"]["org.opencontainers.image.revision"] == "9d0f7e3"
     assert config["config"]["Labels"]["note"] == "a, b=c"
     assert _images(docker_host) == before
@@ -251,6 +257,90 @@ def test_says_that_the_registry_refuses_the_push(
 
     docker.discard(built)
     assert _images(docker_host) == before
+
+
+CHECK = """package main
+
+import "os"
+
+func main() {
+	said, err := os.ReadFile("/run/secrets/TOKEN")
+	if err != nil || len(said) != len("canary-s3cret") {
+		os.Exit(3)
+	}
+}
+"""
+
+
+def _compile(workspace: Path, program: str, name: str) -> None:
+    (workspace / "main.go").write_text(program)
+    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}
+    command = ["go", "build", "-o", str(workspace / name), str(workspace / "main.go")]
+    subprocess.run(command, check=True, env=go)
+
+
+def test_builds_the_target_with_its_arguments_and_secrets(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+) -> None:
+    """
+    A secret is there while it is needed, and in no layer, history or argument.
+    """
+    _compile(workspace, CHECK, "check")
+    (workspace / "Dockerfile").write_text(
+        "FROM scratch AS one\nARG NAME\nLABEL name=$NAME\nCOPY check /\n"
+        'RUN --mount=type=secret,id=TOKEN ["/check"]\nFROM one AS two\nLABEL stage=two\n'
+    )
+    recorder = Recorder.of(["docker"], tmp_path / "recorder")
+    docker = _docker(docker_host, workspace, private, path=recorder.path)
+    request = replace(
+        _request(),
+        target="one",
+        arguments={"NAME": "a, b=c"},
+        secrets={"TOKEN": Secret(CANARY)},
+        cache="inline",
+    )
+
+    built = docker.build(request, "Dockerfile", log=HeldLog())
+
+    [inspected] = json.loads(_ask(docker_host, "image", "inspect", built.handle))
+    history = _ask(docker_host, "image", "history", "--no-trunc", built.handle).decode()
+    contents = _contents(docker_host, built)
+    docker.discard(built)
+    assert inspected["Config"]["Labels"]["name"] == "a, b=c"
+    assert "stage" not in inspected["Config"]["Labels"]
+    assert CANARY not in json.dumps(inspected) + history
+    assert contents >= {"check"}
+    assert CANARY not in str([child.argv for child in recorder.children()])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        replace(_request(), platforms=("linux/amd64", "linux/arm64")),
+        replace(_request(), attestations=("provenance",)),
+        replace(_request(), cache="registry", cached=(LAYERS,)),
+    ],
+    ids=["platforms", "attestations", "cache"],
+)
+def test_says_what_the_engine_cannot_do(
+    docker_host: str, workspace: Path, private: Path, asked: BuildRequest
+) -> None:
+    """
+    What the engine's image store cannot hold is an error before the build, with the ways out.
+    """
+    info = _ask(docker_host, "info", "--format", "{{.DriverStatus}}").decode()
+    if "containerd" in info:
+        pytest.skip("this engine has the image store that can")
+    # The build itself would fail, and otherwise.
+    (workspace / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
+    docker = _docker(docker_host, workspace, private)
+
+    with pytest.raises(EngineError) as caught:
+        docker.build(asked, "Dockerfile", log=HeldLog())
+
+    assert "nothing was built" in caught.value.message
+    assert "builder: ko" in caught.value.hint
+    assert "containerd-snapshotter" in caught.value.hint
 
 
 def test_says_why_a_build_failed(docker_host: str, workspace: Path, private: Path) -> None:
@@ -347,10 +437,7 @@ def test_ends_a_build_at_once_and_leaves_nothing(
     """
     A cancelled run is over within seconds, and the engine has no image of it.
     """
-    (workspace / "main.go").write_text(SLEEPER)
-    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}
-    command = ["go", "build", "-o", str(workspace / "sleep"), str(workspace / "main.go")]
-    subprocess.run(command, check=True, env=go)
+    _compile(workspace, SLEEPER, "sleep")
     dockerfile = f'FROM scratch\nCOPY sleep /\nRUN ["/sleep", "{time.time()}"]\n'
     (workspace / "Dockerfile").write_text(dockerfile)
     cancellation = Cancellation()

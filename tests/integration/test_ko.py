@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
+from gitops_action.stages.build import build
 from tests.systems.recorder import Recorder
 from tests.systems.registry import RunningRegistry, closed_registry, static_base
 
@@ -167,6 +169,7 @@ def test_builds_pushes_and_finds_the_image_again(
         credentials=private / "credentials",
     )
     assert asked.digest(tagged) == pushed == again
+    assert built.digests == (pushed,)
     config = _config(f"{tagged}@{pushed}", private / "credentials")
     assert config["config"]["Labels"] == LABELS
     assert config["config"]["User"] == "65532:65532"
@@ -197,6 +200,69 @@ def test_builds_the_same_image_twice(
     ]
 
     assert indices[0] == indices[1]
+
+
+def test_finds_the_same_commit_in_the_registry(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str
+) -> None:
+    """
+    What was pushed tells by its labels that it need not be built again.
+    """
+    ko = _ko(workspace, private, registry.address)
+    images = Registry(
+        Processes(Cancellation()),
+        env={"PATH": os.environ["PATH"]},
+        private=private,
+        credentials=private / "credentials",
+    )
+    tagged = ImageReference(Repository(f"{registry.address}/acme/again"), "1")
+    request = replace(_request(base), main_package="./cmd/app", clean=True, published=(tagged,))
+
+    built = build(request, docker=ko, ko=ko, images=images, log=HeldLog())
+    pushed = ko.push(built, tagged, log=HeldLog())
+    found = build(request, docker=ko, ko=ko, images=images, log=HeldLog())
+    other = replace(request, labels={**LABELS, "team": "shop"})
+    not_found = build(other, docker=ko, ko=ko, images=images, log=HeldLog())
+
+    assert found == BuiltImage("registry", str(pushed), (pushed,))
+    assert not_found.builder == "ko"
+
+
+def test_builds_for_several_platforms_without_an_engine(
+    workspace: Path,
+    private: Path,
+    registry: RunningRegistry,
+    base: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Go compiles for every platform anywhere: one digest names an image of each, with its labels.
+    """
+    ko = _ko(workspace, private, registry.address)
+    monkeypatch.setenv("DOCKER_CONFIG", str(private / "credentials"))
+    arm, both = f"{registry.address}/base/static:arm", f"{registry.address}/base/static:both"
+    for argv in (
+        ["mutate", base, "--set-platform=linux/arm64", f"--tag={arm}"],
+        ["index", "append", "-m", base, "-m", arm, "-t", both],
+    ):
+        subprocess.run(["crane", *argv], check=True, capture_output=True)
+    request = replace(_request(both), platforms=("linux/amd64", "linux/arm64"))
+    tagged = ImageReference(Repository(f"{registry.address}/acme/both"), "1")
+
+    built = ko.build(request, "./cmd/app", log=HeldLog())
+    again = ko.build(request, "./cmd/app", log=HeldLog())
+    pushed = ko.push(built, tagged, log=HeldLog())
+
+    assert built.digests == again.digests == (pushed,)
+    for name in ("amd64", "arm64"):
+        done = subprocess.run(
+            ["crane", "config", f"--platform=linux/{name}", tagged.tagged],
+            check=True,
+            capture_output=True,
+        )
+        config = json.loads(done.stdout)
+        assert config["architecture"] == name
+        assert config["config"]["Labels"] == LABELS
 
 
 def test_lists_the_main_packages(workspace: Path, private: Path) -> None:

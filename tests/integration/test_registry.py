@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,9 @@ from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import RegistryError, RegistryLoginError
+from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from tests.systems.recorder import Recorder
@@ -57,6 +60,42 @@ def test_tells_the_digest_of_a_tag_and_that_a_tag_is_absent(tmp_path: Path) -> N
     assert absent is None
 
 
+def test_gives_an_image_one_more_tag(tmp_path: Path) -> None:
+    """
+    A version is added to the same digest, without a push of its layers.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        registry = _registry(tmp_path, running.address)
+        repository = Repository(f"{running.address}/base/static")
+        digest = registry.digest(ImageReference(repository, "latest"))
+        assert digest is not None
+        built = BuiltImage("registry", str(digest), (digest,))
+
+        tagged = registry.push(built, ImageReference(repository, "1.2.3"), log=HeldLog())
+
+        assert tagged == digest == registry.digest(ImageReference(repository, "1.2.3"))
+        assert set(registry.list_tags(repository)) == {"latest", "1.2.3"}
+        assert registry.list_tags(Repository(f"{running.address}/base/none")) == ()
+
+
+def test_tells_the_digest_of_the_configuration(tmp_path: Path) -> None:
+    """
+    An engine's image is found again by its configuration.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        registry = _registry(tmp_path, running.address)
+        image = ImageReference(Repository(f"{running.address}/base/static"), "latest")
+        config = subprocess.run(
+            ["crane", "config", image.tagged], check=True, capture_output=True
+        ).stdout.rstrip(b"\n")
+
+        digest = registry.configuration(image)
+
+    assert str(digest) == f"sha256:{hashlib.sha256(config).hexdigest()}"
+
+
 def test_tells_the_commit_that_an_image_is_made_from(tmp_path: Path) -> None:
     """
     The label of the deployed image says its commit, by tag and by digest; without one nothing does.
@@ -78,6 +117,26 @@ def test_tells_the_commit_that_an_image_is_made_from(tmp_path: Path) -> None:
     assert by_tag == by_digest == CommitSha("a" * 40)
     assert unlabelled is None
     assert absent is None
+
+
+def test_tells_the_commit_of_an_index_without_the_usual_platform(tmp_path: Path) -> None:
+    """
+    An image for arm64 alone knows its commit too.
+    """
+    with open_registry() as running:
+        static_base(running.address)
+        base = f"{running.address}/base/static"
+        label = f"--label=org.opencontainers.image.revision={'a' * 40}"
+        for argv in (
+            ["mutate", base, "--set-platform=linux/arm64", label, f"--tag={base}:arm"],
+            ["index", "append", "-m", f"{base}:arm", "-t", f"{base}:index"],
+        ):
+            subprocess.run(["crane", *argv], check=True, capture_output=True)
+        registry = _registry(tmp_path, running.address)
+
+        revision = registry.revision(ImageReference(Repository(base), "index"))
+
+    assert revision == CommitSha("a" * 40)
 
 
 def test_accepts_the_right_password_for_a_repository_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import EngineError, InputError
+from gitops_action.errors import EngineError, InputError, RegistryLoginError
+from gitops_action.model.build import BuiltImage
+from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.log import HeldLog
+from gitops_action.model.secret import Secret
 from gitops_action.stages.build import BuildRequest, build
-from tests.fakes.builders import FakeBuilder
+from tests.fakes.builders import FakeBuilder, FakeRegistry, digest_of
 
 
 def _request(builder: str = "auto", *, main_package: str = "") -> BuildRequest:
@@ -25,6 +29,10 @@ def _request(builder: str = "auto", *, main_package: str = "") -> BuildRequest:
     )
 
 
+def _build(request: BuildRequest, *, docker: FakeBuilder, ko: FakeBuilder) -> BuiltImage:
+    return build(request, docker=docker, ko=ko, images=FakeRegistry(), log=HeldLog())
+
+
 def _ko(*packages: str) -> FakeBuilder:
     return FakeBuilder("ko", sources=packages)
 
@@ -35,7 +43,9 @@ def test_auto_builds_the_dockerfile_where_there_is_one() -> None:
     """
     docker = FakeBuilder(sources=("Dockerfile",))
 
-    built = build(_request(), docker=docker, ko=_ko("./cmd/app"), log=HeldLog())
+    built = build(
+        _request(), docker=docker, ko=_ko("./cmd/app"), images=FakeRegistry(), log=HeldLog()
+    )
 
     assert built.builder == "docker"
     assert docker.built == ["Dockerfile"]
@@ -47,7 +57,9 @@ def test_auto_builds_with_ko_where_there_is_no_dockerfile() -> None:
     """
     docker = FakeBuilder(running=False)
 
-    built = build(_request(), docker=docker, ko=_ko("./cmd/app"), log=HeldLog())
+    built = build(
+        _request(), docker=docker, ko=_ko("./cmd/app"), images=FakeRegistry(), log=HeldLog()
+    )
 
     assert built.builder == "ko"
 
@@ -60,7 +72,7 @@ def test_never_changes_the_builder_silently(builder: str) -> None:
     docker, ko = FakeBuilder(sources=("Dockerfile",), running=False), _ko("./cmd/app")
 
     with pytest.raises(EngineError) as caught:
-        build(_request(builder), docker=docker, ko=ko, log=HeldLog())
+        _build(_request(builder), docker=docker, ko=ko)
 
     assert ko.built == []
     assert caught.value.message == (
@@ -75,10 +87,38 @@ def test_names_the_missing_dockerfile() -> None:
     `builder: docker` without a Dockerfile says which file was looked for.
     """
     with pytest.raises(InputError) as caught:
-        build(_request("docker"), docker=FakeBuilder(), ko=_ko("./cmd/app"), log=HeldLog())
+        build(
+            _request("docker"),
+            docker=FakeBuilder(),
+            ko=_ko("./cmd/app"),
+            images=FakeRegistry(),
+            log=HeldLog(),
+        )
 
     assert "there is no Dockerfile" in caught.value.message
     assert "`dockerfile`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(_request(), target="runtime"),
+        replace(_request(), arguments={"A": "b"}),
+        replace(_request(), secrets={"A": Secret("b")}),
+        replace(_request(), cache="inline"),
+        replace(_request(), attestations=("sbom",)),
+    ],
+)
+def test_ignores_nothing_that_ko_cannot_do(request_: BuildRequest) -> None:
+    """
+    Where the Dockerfile is missing that the inputs are for, another image would be a surprise.
+    """
+    ko = _ko("./cmd/app")
+
+    with pytest.raises(InputError, match="There is no Dockerfile"):
+        _build(request_, docker=FakeBuilder(), ko=ko)
+
+    assert ko.built == []
 
 
 def test_ko_passes_a_dockerfile_by() -> None:
@@ -87,7 +127,9 @@ def test_ko_passes_a_dockerfile_by() -> None:
     """
     docker = FakeBuilder(sources=("Dockerfile",), running=False)
 
-    built = build(_request("ko"), docker=docker, ko=_ko("./cmd/app"), log=HeldLog())
+    built = build(
+        _request("ko"), docker=docker, ko=_ko("./cmd/app"), images=FakeRegistry(), log=HeldLog()
+    )
 
     assert built.builder == "ko"
 
@@ -99,7 +141,7 @@ def test_lists_the_main_packages_when_there_are_several() -> None:
     ko = _ko("./cmd/api", "./cmd/worker")
 
     with pytest.raises(InputError) as caught:
-        build(_request("ko"), docker=FakeBuilder(), ko=ko, log=HeldLog())
+        _build(_request("ko"), docker=FakeBuilder(), ko=ko)
 
     assert "`./cmd/api`, `./cmd/worker`" in caught.value.message
     assert "main-package: ./cmd/api" in caught.value.hint
@@ -112,7 +154,7 @@ def test_builds_the_main_package_that_was_named() -> None:
     ko = _ko("./cmd/api", "./cmd/worker")
     request = _request("ko", main_package="./cmd/worker")
 
-    build(request, docker=FakeBuilder(), ko=ko, log=HeldLog())
+    _build(request, docker=FakeBuilder(), ko=ko)
 
     assert ko.built == ["./cmd/worker"]
 
@@ -122,7 +164,81 @@ def test_says_that_a_library_has_nothing_to_build() -> None:
     A module without a main package is told so, with the input that may be wrong.
     """
     with pytest.raises(InputError) as caught:
-        build(_request("ko"), docker=FakeBuilder(), ko=_ko(), log=HeldLog())
+        _build(_request("ko"), docker=FakeBuilder(), ko=_ko())
 
     assert "no main package" in caught.value.message
     assert "`working-directory`" in caught.value.hint
+
+
+PUBLISHED = ImageReference(Repository("ghcr.io/acme/shop"), "9d0f7e3")
+
+
+def _again(images: FakeRegistry, request: BuildRequest, **given: object) -> tuple[BuiltImage, bool]:
+    """Build, and say whether something was built for it."""
+    docker = FakeBuilder(sources=("Dockerfile",), registry=images)
+    asked = replace(request, **{"clean": True, "published": (PUBLISHED,), **given})  # type: ignore[arg-type]
+    built = build(asked, docker=docker, ko=_ko("."), images=images, log=HeldLog())
+    return built, bool(docker.built)
+
+
+def _in_registry(**given: object) -> FakeRegistry:
+    images = FakeRegistry()
+    _again(images, _request(), **given)
+    images.tags[PUBLISHED.tagged] = digest_of("a")
+    return images
+
+
+def test_builds_nothing_when_the_registry_has_this_commits_image() -> None:
+    """
+    The same commit again keeps its digest, and costs no build.
+    """
+    built, worked = _again(_in_registry(), _request())
+
+    assert built == BuiltImage("registry", str(digest_of("a")), (digest_of("a"),))
+    assert not worked
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"context": PurePosixPath("other")},
+        {"labels": {"team": "shop"}},
+        {"builder": "ko", "main_package": "./cmd/other"},
+        {"clean": False},
+        {"published": ()},
+    ],
+    ids=["context", "labels", "builder", "changed files", "rebuild"],
+)
+def test_builds_when_anything_is_different(changed: dict[str, object]) -> None:
+    """
+    Only the same inputs of the build make the same image.
+    """
+    built, _ = _again(_in_registry(), _request(), **changed)
+
+    assert built.builder != "registry"
+
+
+def test_trusts_no_image_of_changed_files() -> None:
+    """
+    What was built from more than the commit is not what the commit means.
+    """
+    images = _in_registry(clean=False)
+
+    built, _ = _again(images, _request())
+
+    assert built.builder == "docker"
+
+
+def test_builds_when_the_registry_cannot_be_asked() -> None:
+    """
+    A registry that answers later, or is about to get its first image, stops no build.
+    """
+
+    class Closed(FakeRegistry):
+        def digest(self, reference: ImageReference) -> Digest | None:
+            raise RegistryLoginError(f"{reference} is denied.", hint="Log in.")
+
+    built, worked = _again(Closed(), _request())
+
+    assert built.builder == "docker"
+    assert worked

@@ -107,6 +107,14 @@ def test_values_are_parsed_into_types() -> None:
         ("argocd-headers", "canary", "`CF-Access-Client-Id: …`"),
         ("argocd-headers", "a b: canary", "`CF-Access-Client-Id: …`"),
         ("wait-via", "status", "`status:CONTEXT`"),
+        ("build-args", "NAME", "`NAME=value`"),
+        ("labels", "a b=c", "`NAME=value`"),
+        ("build-secrets", "canary", "`NPM_TOKEN=${{ secrets.NPM_TOKEN }}`"),
+        ("build-secrets", "NPM_TOKEN=", "`NPM_TOKEN=${{ secrets.NPM_TOKEN }}`"),
+        ("platforms", "amd64", "`linux/amd64`"),
+        ("attestations", "sbom none", "`provenance`"),
+        ("build-cache", "gha", "`inline`"),
+        ("target", "--push", "stage of the Dockerfile"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, said: str) -> None:
@@ -129,6 +137,28 @@ def test_headers_are_read_one_a_line() -> None:
 
     assert headers == {"X-Id": Secret("a"), "Authorization": Secret("Basic YTo6")}
     assert "YTo6" not in repr(headers)
+
+
+def test_a_builds_arguments_and_secrets_are_read_one_a_line() -> None:
+    """
+    A value may hold blanks and equals signs; a secret's shows nowhere and is masked.
+    """
+    secret = "TOKEN=can=ary\nOTHER=x y"
+
+    inputs = inputs_of(
+        build_args="A=b c=d\n\nE=",
+        build_secrets=secret,
+        platforms="linux/amd64, linux/arm/v7",
+        attestations="provenance sbom",
+    )
+
+    assert inputs.build_args == {"A": "b c=d", "E": ""}
+    assert inputs.build_secrets == {"TOKEN": Secret("can=ary"), "OTHER": Secret("x y")}
+    assert "can=ary" not in repr(inputs)
+    assert inputs.platforms == ("linux/amd64", "linux/arm/v7")
+    assert inputs.attestations == ("provenance", "sbom")
+    masked = secrets({"INPUT_BUILD-SECRETS": secret})
+    assert [one.reveal() for one in masked] == ["can=ary", "x y"]
 
 
 def test_the_author_of_the_commit_can_be_chosen() -> None:

@@ -264,7 +264,7 @@ def test_a_push_that_fails_half_way_says_which_tags_are_there(world: World) -> N
     """
     The report of a red run still names what was pushed.
     """
-    world.docker.refused_tags["latest"] = RegistryLoginError("denied", hint="Ask.")
+    world.registry.refused_tags["latest"] = RegistryLoginError("denied", hint="Ask.")
 
     outcome = _run(world)
 
@@ -327,6 +327,21 @@ def test_a_cancelled_run_goes_no_further(world: World) -> None:
     assert outcome.failure.code == "cancelled"
     assert world.registry.tags == {}
     assert State.PASSED.value not in _states(outcome).values()
+
+
+def test_the_same_commit_again_builds_nothing(world: World) -> None:
+    """
+    A second run of a commit pushes nothing, keeps the digest, and goes on to the cluster.
+    """
+    plan = make_plan(everything(), context_of(clean=True))
+    first = run(plan, systems=world.systems(), log=world.log)
+    world.docker.digest = digest_of("f")
+
+    again = run(plan, systems=world.systems(), log=world.log)
+
+    assert world.docker.built == ["Dockerfile"]
+    assert again.image == first.image
+    assert again.failure is None
 
 
 def test_a_newer_image_in_our_place_while_we_wait_is_superseded(world: World) -> None:

@@ -66,7 +66,7 @@ def test_an_image_that_exists_knows_its_own_commit(world: World, *, label: bool)
     built = CommitSha("c" * 40)
     tag = "v1" if label else built.value
     world.registry.tags[f"ghcr.io/acme/shop:{tag}"] = digest_of("e")
-    world.registry.labels = {digest_of("e"): built} if label else {}
+    world.registry.revisions = {digest_of("e"): built} if label else {}
 
     outcome = _run(world, plan_of(stages="promote sync", image=f"ghcr.io/acme/shop:{tag}"))
 
@@ -82,7 +82,7 @@ def test_a_rollback_needs_to_be_asked_for(world: World) -> None:
     world.source.add(old, new)
     world.gitops.write(OVERLAY, KUSTOMIZATION.replace("0000000", new.value))
     world.registry.tags["ghcr.io/acme/shop:v1"] = digest_of("e")
-    world.registry.labels = {digest_of("e"): old}
+    world.registry.revisions = {digest_of("e"): old}
     step = {"stages": "promote sync", "image": "ghcr.io/acme/shop:v1"}
 
     refused = _run(world, plan_of(**step))

@@ -381,6 +381,91 @@ def test_another_commit_than_the_events_is_said() -> None:
     assert "not the event's" in plan.notices[-1]
 
 
+@pytest.mark.parametrize(
+    "given", [{"pin": "digest"}, {"tags": "{sha-short}-{run-number}, sha"}], ids=["digest", "tag"]
+)
+def test_a_rebuild_looks_for_no_image_and_overwrites_no_tag(given: dict[str, str]) -> None:
+    """
+    A second image of the same commit leaves the first one what it is called.
+    """
+    plan = make_plan(everything(rebuild="true", **given), context_of(run_number="7"))
+
+    assert plan.build
+    assert plan.build.published == ()
+    assert plan.publish
+    assert SHA.value in plan.publish.kept
+    assert plan.publish.kept < set(plan.publish.tags)
+
+
+def test_a_rebuild_needs_a_name_of_its_own() -> None:
+    """
+    A tag that a kustomization names cannot be given to another image.
+    """
+    with pytest.raises(InputError, match="`rebuild`"):
+        plan_of(rebuild="true")
+
+
+def test_looks_for_the_commits_image_by_every_name_it_may_have() -> None:
+    """
+    A version's run finds what the branch's run has built.
+    """
+    context = context_of(ref_type="tag", ref_name="v1.2.3", ref="refs/tags/v1.2.3")
+
+    plan = make_plan(everything(tags="semver", gitops_branch="main"), context)
+
+    assert plan.build
+    assert [one.tag for one in plan.build.published] == ["1.2.3", SHA.value, SHA.short]
+
+
+def test_the_revision_is_nobody_elses_to_say() -> None:
+    """
+    Labels of the workflow are added, and who is newer is still told by the commit.
+    """
+    revision = "org.opencontainers.image.revision"
+
+    plan = plan_of(labels=f"team=shop\n{revision}=x\norg.opencontainers.image.title=The shop")
+
+    assert plan.build
+    assert plan.build.labels["team"] == "shop"
+    assert plan.build.labels["org.opencontainers.image.title"] == "The shop"
+    assert plan.build.labels[revision] == SHA.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags"), [("registry", ["buildcache"]), ("inline", ["latest"]), ("none", ["latest"])]
+)
+def test_layers_are_kept_beside_the_image(kind: str, tags: list[str]) -> None:
+    """
+    A new runner finds layers in the registry that it pushes to anyway.
+    """
+    plan = plan_of(build_cache=kind)
+
+    assert plan.build
+    assert plan.build.cache == kind
+    assert [one.tag for one in plan.build.cached] == tags
+
+
+def test_a_dry_run_writes_no_cache() -> None:
+    """
+    A run that shall write nothing writes no layers either.
+    """
+    plan = plan_of(build_cache="registry", dry_run="true")
+
+    assert plan.build
+    assert plan.build.cache == "none"
+
+
+@pytest.mark.parametrize("name", ["target", "build-args", "build-secrets", "build-cache"])
+def test_ko_is_told_nothing_of_a_dockerfile(name: str) -> None:
+    """
+    What only a Dockerfile understands is refused where ko builds, not ignored.
+    """
+    value = {"build-cache": "inline", "target": "runtime"}.get(name, "NAME=x")
+
+    with pytest.raises(InputError, match=f"`{name}` is for `builder: docker`"):
+        plan_of(builder="ko", **{name: value})
+
+
 def test_a_selector_may_stand_for_names() -> None:
     """
     Applications are named, or chosen by their labels, or both.

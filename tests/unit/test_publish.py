@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gitops_action.adapters.refusal import explain_refusal
-from gitops_action.errors import ActionError, RegistryError, RegistryLoginError
+from gitops_action.errors import (
+    ActionError,
+    RegistryError,
+    RegistryLoginError,
+    RegistryUnavailableError,
+    TagExistsError,
+)
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference, Repository
-from gitops_action.model.log import HeldLog
+from gitops_action.model.log import HeldLog, Log
+from gitops_action.model.source import CommitSha
 from gitops_action.stages.publish import PublishRequest, PublishResult, publish
 from tests.fakes.builders import FakeBuilder, FakeRegistry, digest_of
-from tests.fakes.waiting import LineLog
+from tests.fakes.guard import FakeSourceHistory
+from tests.fakes.runs import HEAD, SHA
+from tests.fakes.waiting import FakeClock, LineLog
 
 REPOSITORY = Repository("ghcr.io/acme/shop")
-REQUEST = PublishRequest(repository=REPOSITORY, tags=("9d0f7e3", "latest"))
-BUILT = BuiltImage("docker", "some-id")
+REQUEST = PublishRequest(
+    repository=REPOSITORY,
+    tags=("9d0f7e3", "latest"),
+    moving=frozenset({"latest"}),
+    source=SHA,
+)
+BUILT = BuiltImage("docker", "some-id", (digest_of("a"),))
 IMAGE = ImageReference(REPOSITORY, "9d0f7e3", digest_of("a"))
+
+
+def _publish(  # noqa: PLR0913  a test changes one of these
+    registry: FakeRegistry,
+    request: PublishRequest = REQUEST,
+    *,
+    pusher: FakeBuilder | None = None,
+    history: FakeSourceHistory | None = None,
+    clock: FakeClock | None = None,
+    log: Log | None = None,
+) -> PublishResult:
+    return publish(
+        request,
+        BUILT,
+        pusher=pusher or FakeBuilder(registry=registry),
+        registry=registry,
+        history=history or FakeSourceHistory(),
+        clock=clock or FakeClock(),
+        log=log or HeldLog(),
+    )
 
 
 def test_pushes_every_tag_and_names_the_image_by_the_first() -> None:
@@ -25,9 +61,7 @@ def test_pushes_every_tag_and_names_the_image_by_the_first() -> None:
     """
     registry = FakeRegistry()
 
-    result = publish(
-        REQUEST, BUILT, pusher=FakeBuilder(registry=registry), registry=registry, log=HeldLog()
-    )
+    result = _publish(registry)
 
     assert result == PublishResult(IMAGE, ("9d0f7e3", "latest"))
     assert registry.tags == {
@@ -40,12 +74,11 @@ def test_says_which_tags_were_pushed_before_a_failure() -> None:
     """
     A failure half-way leaves no doubt about what is in the registry.
     """
-    registry = FakeRegistry()
     refusal = RegistryError("ghcr.io answered with an error.", hint="Run the job again.")
-    pusher = FakeBuilder(registry=registry, refused_tags={"latest": refusal})
+    registry = FakeRegistry(refused_tags={"latest": refusal})
 
     with pytest.raises(RegistryError) as caught:
-        publish(REQUEST, BUILT, pusher=pusher, registry=registry, log=HeldLog())
+        _publish(registry)
 
     assert caught.value.partial == PublishResult(IMAGE, ("9d0f7e3",))
 
@@ -59,10 +92,153 @@ def test_moves_no_tag_when_the_first_push_fails() -> None:
     pusher = FakeBuilder(registry=registry, refused_tags={"9d0f7e3": refusal})
 
     with pytest.raises(RegistryLoginError) as caught:
-        publish(REQUEST, BUILT, pusher=pusher, registry=registry, log=HeldLog())
+        _publish(registry, pusher=pusher)
 
     assert registry.tags == {}
     assert caught.value.partial is None
+
+
+def test_pushes_again_after_a_dropped_connection() -> None:
+    """
+    A registry that restarts in the middle of a push costs seconds, not the run.
+    """
+    registry, clock = FakeRegistry(), FakeClock()
+    pusher = FakeBuilder(registry=registry, drops=3)
+    started = clock.monotonic()
+
+    result = _publish(registry, pusher=pusher, clock=clock)
+
+    assert result.image == IMAGE
+    assert clock.monotonic() - started == 2 + 10 + 30
+
+
+def test_gives_up_on_a_registry_that_stays_away() -> None:
+    """
+    The fourth failure is the answer.
+    """
+    registry = FakeRegistry()
+    pusher = FakeBuilder(registry=registry, drops=4)
+
+    with pytest.raises(RegistryUnavailableError):
+        _publish(registry, pusher=pusher)
+
+    assert registry.tags == {}
+
+
+def test_never_overwrites_a_tag_that_does_not_move() -> None:
+    """
+    What a kustomization names stays the same image for ever.
+    """
+    registry = FakeRegistry({"ghcr.io/acme/shop:9d0f7e3": digest_of("b")})
+
+    with pytest.raises(TagExistsError) as caught:
+        _publish(registry)
+
+    assert registry.tags == {"ghcr.io/acme/shop:9d0f7e3": digest_of("b")}
+    assert str(digest_of("a")) in caught.value.message
+    assert str(digest_of("b")) in caught.value.message
+    assert "{run-number}" in caught.value.hint
+
+
+@pytest.mark.parametrize("known", ["manifest", "configuration"])
+def test_leaves_a_tag_that_names_this_image_already(known: str) -> None:
+    """
+    The same image again is pushed nowhere, also where the engine knows only its configuration.
+    """
+    there = digest_of("a") if known == "manifest" else digest_of("c")
+    registry = FakeRegistry(
+        {"ghcr.io/acme/shop:9d0f7e3": there}, configurations={digest_of("c"): digest_of("a")}
+    )
+    pusher = FakeBuilder(registry=registry, drops=9)
+
+    result = _publish(registry, pusher=pusher)
+
+    assert result == PublishResult(replace(IMAGE, digest=there), ("9d0f7e3", "latest"))
+    assert registry.tags["ghcr.io/acme/shop:latest"] == there
+
+
+def test_a_rebuild_leaves_the_older_image_its_tags() -> None:
+    """
+    A kustomization that names a digest gets the new image under a tag that was free.
+    """
+    registry = FakeRegistry(
+        {f"ghcr.io/acme/shop:{tag}": digest_of("b") for tag in ("9d0f7e3", "latest")}
+    )
+    request = replace(REQUEST, kept=frozenset({"9d0f7e3"}))
+
+    result = _publish(registry, request)
+
+    assert result == PublishResult(replace(IMAGE, tag="latest"), ("latest",))
+    assert registry.tags["ghcr.io/acme/shop:9d0f7e3"] == digest_of("b")
+
+
+def test_a_rebuild_without_a_free_tag_is_an_error() -> None:
+    """
+    An image that nothing names would be swept away.
+    """
+    registry = FakeRegistry({"ghcr.io/acme/shop:9d0f7e3": digest_of("b")})
+    request = replace(REQUEST, tags=("9d0f7e3",), kept=frozenset({"9d0f7e3"}))
+
+    with pytest.raises(TagExistsError, match="every tag stays"):
+        _publish(registry, request)
+
+
+def test_moves_no_tag_back_in_time() -> None:
+    """
+    The slow build of an older commit does not take `latest` from a newer one.
+    """
+    registry = FakeRegistry(
+        {"ghcr.io/acme/shop:latest": digest_of("b")}, revisions={digest_of("b"): HEAD}
+    )
+    history, log = FakeSourceHistory(), LineLog()
+    history.add(SHA, HEAD)
+
+    result = _publish(registry, history=history, log=log)
+
+    assert result.tags == ("9d0f7e3",)
+    assert registry.tags["ghcr.io/acme/shop:latest"] == digest_of("b")
+    assert any("`latest` stays where it is" in line for line in log.lines)
+
+
+@pytest.mark.parametrize("line", [(HEAD, SHA), ()], ids=["older", "not known"])
+def test_moves_a_tag_from_what_is_not_newer(line: tuple[CommitSha, ...]) -> None:
+    """
+    A moving tag follows the branch, also after a force push.
+    """
+    history = FakeSourceHistory()
+    history.add(*line)
+    registry = FakeRegistry(
+        {"ghcr.io/acme/shop:latest": digest_of("b")}, revisions={digest_of("b"): HEAD}
+    )
+
+    _publish(registry, history=history)
+
+    assert registry.tags["ghcr.io/acme/shop:latest"] == digest_of("a")
+
+
+def test_moves_no_tag_to_a_lower_version() -> None:
+    """
+    A fix of an old series leaves `1` and `latest` with the highest version.
+    """
+    there = {"1.3.0": "b", "1.3": "b", "1": "b", "latest": "b", "1.2.3": "c", "1.2": "c"}
+    there |= {"1.2.5-rc.1": "d"}
+    registry = FakeRegistry(
+        {f"ghcr.io/acme/shop:{tag}": digest_of(letter) for tag, letter in there.items()}
+    )
+    request = PublishRequest(
+        repository=REPOSITORY,
+        tags=("1.2.4", "1.2", "1", "latest"),
+        moving=frozenset({"1.2", "1", "latest"}),
+        version="1.2.4",
+        source=SHA,
+    )
+
+    result = _publish(registry, request)
+
+    assert result.tags == ("1.2.4", "1.2")
+    assert registry.tags["ghcr.io/acme/shop:1.2"] == digest_of("a")
+    assert registry.tags["ghcr.io/acme/shop:1"] == digest_of("b")
+    assert registry.tags["ghcr.io/acme/shop:latest"] == digest_of("b")
 
 
 def test_fails_when_the_registry_does_not_have_what_was_pushed() -> None:
@@ -72,9 +248,7 @@ def test_fails_when_the_registry_does_not_have_what_was_pushed() -> None:
     registry = FakeRegistry(moves={"ghcr.io/acme/shop:9d0f7e3": None})
 
     with pytest.raises(RegistryError, match="there is no such tag"):
-        publish(
-            REQUEST, BUILT, pusher=FakeBuilder(registry=registry), registry=registry, log=HeldLog()
-        )
+        _publish(registry)
 
 
 def test_fails_when_the_promoted_tag_names_another_image() -> None:
@@ -84,9 +258,7 @@ def test_fails_when_the_promoted_tag_names_another_image() -> None:
     registry = FakeRegistry(moves={"ghcr.io/acme/shop:9d0f7e3": digest_of("b")})
 
     with pytest.raises(RegistryError) as caught:
-        publish(
-            REQUEST, BUILT, pusher=FakeBuilder(registry=registry), registry=registry, log=HeldLog()
-        )
+        _publish(registry)
 
     assert str(digest_of("a")) in caught.value.message
     assert str(digest_of("b")) in caught.value.message
@@ -99,9 +271,7 @@ def test_lets_another_job_move_latest() -> None:
     registry = FakeRegistry(moves={"ghcr.io/acme/shop:latest": digest_of("b")})
     log = LineLog()
 
-    result = publish(
-        REQUEST, BUILT, pusher=FakeBuilder(registry=registry), registry=registry, log=log
-    )
+    result = _publish(registry, log=log)
 
     assert result.image == IMAGE
     assert any("another job has moved it since" in line for line in log.lines)
@@ -134,7 +304,7 @@ def test_lets_another_job_move_latest() -> None:
         pytest.param(
             'Get "https://r:5000/v2/": dial tcp 10.0.0.1:5000: connect: connection refused',
             "r:5000",
-            RegistryError,
+            RegistryUnavailableError,
             "`image`",
             id="unreachable",
         ),
@@ -155,9 +325,58 @@ def test_lets_another_job_move_latest() -> None:
         pytest.param(
             "received unexpected HTTP status: 503 Service Unavailable",
             "r:5000",
-            RegistryError,
+            RegistryUnavailableError,
             "again",
             id="broken",
+        ),
+        pytest.param(
+            "GET https://r:5000/v2/a/manifests/t: unexpected status code 502 Bad Gateway",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="bad-gateway",
+        ),
+        pytest.param(
+            "toomanyrequests: You have reached your pull rate limit.",
+            "docker.io",
+            RegistryUnavailableError,
+            "logged in",
+            id="rate-limit",
+        ),
+        pytest.param(
+            "HEAD https://r:5000/v2/a/manifests/t: unexpected status code 429 Too Many Requests",
+            "r:5000",
+            RegistryUnavailableError,
+            "later",
+            id="too-many",
+        ),
+        pytest.param(
+            "name unknown: The repository with name 'a' does not exist in the registry with id '1'",
+            "1.dkr.ecr.eu-central-1.amazonaws.com",
+            RegistryError,
+            "Create the repository (ECR",
+            id="no-repository",
+        ),
+        pytest.param(
+            "unexpected status from POST request to https://r:5000/v2/a/b/: 404 Not Found",
+            "r:5000",
+            RegistryError,
+            "project (Harbor)",
+            id="not-found",
+        ),
+        pytest.param(
+            "unauthenticated: User cannot be authenticated with the token provided.",
+            "ghcr.io",
+            RegistryLoginError,
+            "packages: write",
+            id="expired-token",
+        ),
+        pytest.param(
+            'Get "https://r.example.com/v2/": dial tcp: lookup r.example.com: no such host',
+            "r.example.com",
+            RegistryError,
+            "`image`",
+            id="no-host",
         ),
     ],
 )

@@ -6,6 +6,6 @@ from gitops_action.adapters.git.clone import GitOpsClone
 from gitops_action.adapters.git.command import Git
 from gitops_action.adapters.git.history import History
 from gitops_action.adapters.git.keys import ssh_command
-from gitops_action.adapters.git.workspace import workspace_commit
+from gitops_action.adapters.git.workspace import is_clean, workspace_commit
 
-__all__ = ["Git", "GitOpsClone", "History", "ssh_command", "workspace_commit"]
+__all__ = ["Git", "GitOpsClone", "History", "is_clean", "ssh_command", "workspace_commit"]

@@ -1,4 +1,4 @@
-"""The one question that we ask the workspace's own repository."""
+"""What we ask the workspace's own repository: its commit, and whether that is all there is."""
 
 from __future__ import annotations
 
@@ -19,16 +19,44 @@ def workspace_commit(workspace: Path, env: Mapping[str, str]) -> Commit | None:
 
     Raises RunnerError where there is no git.
     """
-    git = Git(
-        directory=Path(env.get("HOME", os.devnull)),
-        cancellation=Cancellation(),
-        env=env,
-        # On a runner the workspace belongs to the runner's user, and we are root.
-        settings={"safe.directory": "*"},
-    )
+    git = _git(env)
     # Plumbing, which neither configuration nor hooks can make run another program.
     answer = git.run("rev-list", "--max-count=1", "--timestamp", "HEAD", "--", cwd=workspace)
     if not answer.succeeded or not answer.text:
         return None
     time, sha = answer.text.split()
     return Commit(CommitSha(sha), int(time))
+
+
+def is_clean(workspace: Path, env: Mapping[str, str]) -> bool:
+    """Whether the files are those of the commit; what the repository ignores does not count.
+
+    False where that is not known. In submodules only the commit is compared. Raises RunnerError.
+    """
+    filters = _git(env).run(
+        *("config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$"),
+        cwd=workspace,
+    )
+    # A file whose times say nothing is compared by its content, and an attribute would send that
+    # through a program that the configuration names.
+    none = {
+        name: "false" if name.endswith(".required") else ""
+        for name in filters.text.splitlines()
+        if name
+    }
+    answer = _git(env, none).run(
+        *("--no-optional-locks", "status", "--porcelain"),
+        *("--untracked-files=normal", "--ignore-submodules=dirty"),
+        cwd=workspace,
+    )
+    return answer.succeeded and not answer.stdout
+
+
+def _git(env: Mapping[str, str], settings: Mapping[str, str] | None = None) -> Git:
+    return Git(
+        directory=Path(env.get("HOME", os.devnull)),
+        cancellation=Cancellation(),
+        env=env,
+        # On a runner the workspace belongs to the runner's user, and we are root.
+        settings={"safe.directory": "*", **(settings or {})},
+    )

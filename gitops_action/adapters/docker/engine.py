@@ -1,16 +1,19 @@
-"""The door to the runner's Docker engine: builds with BuildKit, keeps, pushes and removes."""
+"""One engine, asked through its command line."""
 
 from __future__ import annotations
 
+import json
 import re
-import secrets
 import shutil
 import tempfile
+import uuid
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gitops_action.adapters.docker.options import options, secrets
 from gitops_action.adapters.refusal import explain_refusal, last_words
-from gitops_action.errors import ActionError, BuildError, InputError, RunnerError
+from gitops_action.errors import ActionError, BuildError, EngineError, InputError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest
@@ -29,6 +32,7 @@ _ANSWER_SECONDS = 20.0
 _DIGEST = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})")
 # BuildKit shows the failing instruction below the Dockerfile's name, its line and a rule.
 _FAILED_LINE = re.compile(r"^\S+:(\d+)\n-{10,}$", re.MULTILINE)
+_UNSUPPORTED = re.compile(r"(.+) is not supported for the docker driver")
 _NO_BUILDX = re.compile(r"is not a docker command|unknown command|unknown flag: --progress")
 
 
@@ -81,25 +85,26 @@ class Docker:
         """
         # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
         # removing it safe when another job has built the same. Nobody can push to `.invalid`.
-        built = BuiltImage("docker", f"gitops-action.invalid/build:{secrets.token_hex(8)}")
+        built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
         context = self._inside(request.context)
         with tempfile.TemporaryDirectory(dir=self._private) as folder:
             dockerfile = self._dockerfile(PurePosixPath(candidate), context, Path(folder))
-            labels = [f"--label={name}={value}" for name, value in request.labels.items()]
-            argv = ["--progress=plain", "--provenance=false", *labels, f"--tag={built.handle}"]
+            told = Path(folder, "metadata.json")
+            argv = ["--progress=plain", f"--tag={built.handle}", f"--metadata-file={told}"]
+            argv += options(request)
             try:
                 done = self._docker(
                     *("buildx", "build", *argv, f"--file={dockerfile}", "--", str(context)),
                     timeout=_BUILD_SECONDS,
                     log=log,
-                    epoch=request.created,
+                    extra={"SOURCE_DATE_EPOCH": str(request.created), **secrets(request)},
                 )
                 if done.exit_code != 0:
                     raise _build_error(done, PurePosixPath(candidate))
             except ActionError:
                 self.discard(built)
                 raise
-        return built
+            return replace(built, digests=_digests(told))
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push under one tag, and take the tag away from the engine again.
@@ -165,12 +170,12 @@ class Docker:
         *argv: str,
         timeout: float = _ANSWER_SECONDS,
         log: Log | None = None,
-        epoch: int | None = None,
+        extra: Mapping[str, str] | None = None,
         uncancelled: bool = False,
     ) -> Completed:
         return self._processes.run(
             ["docker", *argv],
-            env=self._env if epoch is None else {**self._env, "SOURCE_DATE_EPOCH": str(epoch)},
+            env={**self._env, **(extra or {})},
             cwd=self._private,
             timeout=timeout,
             on_stdout=log.foreign if log else None,
@@ -179,12 +184,32 @@ class Docker:
         )
 
 
+def _digests(metadata: Path) -> tuple[Digest, ...]:
+    """Read what buildx says of the image: its manifest's digest, and its configuration's.
+
+    https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
+    """
+    told = json.loads(metadata.read_bytes())
+    keys = ("containerimage.digest", "containerimage.config.digest")
+    return tuple(dict.fromkeys(Digest(told[key]) for key in keys if told.get(key)))
+
+
 def _build_error(done: Completed, dockerfile: PurePosixPath) -> ActionError:
     said = last_words(done.stderr)
     if _NO_BUILDX.search(done.stderr):
         return RunnerError(
             f"Docker has no buildx here: {said}",
             hint="Install the buildx plugin, or use the action's image, which carries it.",
+        )
+    if unsupported := _UNSUPPORTED.search(done.stderr):
+        what = unsupported[1].rpartition(": ")[2]
+        return EngineError(
+            f"This runner's Docker engine cannot do this, and nothing was built: {what} needs "
+            "another image store.",
+            hint='Turn on the engine\'s containerd image store (`"features": '
+            '{"containerd-snapshotter": true}` in its daemon.json). Or do without: several '
+            "`platforms` of a Go program need no engine with `builder: ko`; a cache that every "
+            "engine has is `build-cache: inline`; `attestations: none`.",
         )
     lines = _FAILED_LINE.findall(done.stderr)
     return BuildError(
