@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.fakes.argocd import FakeArgoCD
-from tests.systems.argocd import STARTED, VERSION, Installation
+from tests.systems.argocd import STARTED, Installation
 from tests.systems.deployments import DeploymentController
 from tests.systems.git_server import GitServer
 from tests.systems.rollout import rollout
@@ -29,7 +29,7 @@ class Subject:
     """An Argo CD with one Application of the project default, healthy and not doing anything.
 
     `push` makes a commit that changes its manifests; `tokens` are those of the accounts ci (get and
-    sync), reader (get) and nobody. `version` is whose transcripts it has to match, or any.
+    sync), reader (get) and nobody.
     """
 
     url: str
@@ -37,7 +37,6 @@ class Subject:
     name: str
     repo_url: str
     push: Callable[[], str]
-    version: str = ""
 
 
 @contextmanager
@@ -83,5 +82,4 @@ def _real(worker: str) -> Iterator[Subject]:
             name=one.name,
             repo_url=one.url,
             push=lambda: one.bump(f"1.{next(numbers)}.0"),
-            version=os.environ[VERSION],
         )

@@ -75,6 +75,20 @@ class RecordingClock:
         )
 
 
+class Versions:
+    """Knows which image is newer by its tag, such as `1.2.0`."""
+
+    def __init__(self, tag: str) -> None:
+        self._ours = tag
+
+    def is_newer(self, image: str, head: CommitSha) -> bool | None:  # noqa: ARG002  as in the Protocol
+        return _numbers(image.rpartition(":")[2]) > _numbers(self._ours)
+
+
+def _numbers(tag: str) -> list[int]:
+    return [int(part) for part in tag.split(".")]
+
+
 class Waiting:
     """A wait for one commit in all of `rollouts`, which share a repository; begins at once."""
 
@@ -105,6 +119,7 @@ class Waiting:
             Secret(token or first.installation.tokens["ci"]),
         )
         self._clone = clone
+        self._sources = Versions(tag) if tag else None
         settings: dict[str, Any] = {
             "wait_for": WaitFor.HEALTHY,
             "settle_seconds": 10.0,
@@ -138,6 +153,7 @@ class Waiting:
                 ancestry=self._clone,
                 clock=self.clock,
                 log=self.log,
+                sources=self._sources,
             )
         except ActionError as error:
             self._outcome = error
