@@ -47,7 +47,7 @@ _STANDINGS = {
 def summary(outcome: Outcome) -> str:
     """Make the job summary in GitHub's Markdown: what is asked first stands first."""
     parts = (
-        *(_headline, _failure, _findings, _facts, _tests, _applications, _resources),
+        *(_headline, _failure, _points, _coverage, _findings, _applications, _resources),
         *(_stages, _diff, _rendered),
     )
     return "\n".join(line for part in parts for line in part(outcome)) + "\n"
@@ -78,11 +78,17 @@ def _failure(outcome: Outcome) -> Iterator[str]:
         # An indented line is an example to paste: Markdown shows it as code.
         yield f"> {line if line.startswith('    ') else _text(line)}".rstrip()
     yield ""
-    yield from _done_and_not(outcome)
+
+
+def _points(outcome: Outcome) -> Iterator[str]:
+    points = (*_done_and_not(outcome), *_facts(outcome), *_tests(outcome))
+    yield from points
+    if points:
+        yield ""
 
 
 def _done_and_not(outcome: Outcome) -> Iterator[str]:
-    if isinstance(outcome.failure, BugError):
+    if outcome.failure is None or isinstance(outcome.failure, BugError):
         return
     pushed, promoted = outcome.publish, outcome.promote
     yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
@@ -93,7 +99,6 @@ def _done_and_not(outcome: Outcome) -> Iterator[str]:
         commit = f"{_code(promoted.revision.short)} asks for it, and Argo CD may still deploy it"
     yield f"- GitOps branch: {commit}"
     yield f"- Argo CD: {'see below' if outcome.sync else 'not waited for'}"
-    yield ""
 
 
 def _stages(outcome: Outcome) -> Iterator[str]:
@@ -143,8 +148,11 @@ def _tests(outcome: Outcome) -> Iterator[str]:
     for slow in verified.slowest:
         took = f"{slow.seconds:.1f}\N{NO-BREAK SPACE}s"
         yield f"  - {took} {_code(slow.test)} in {_code(slow.package)}"
-    yield ""
-    if len(verified.coverage) > 1:
+
+
+def _coverage(outcome: Outcome) -> Iterator[str]:
+    verified = outcome.verify
+    if verified and len(verified.coverage) > 1:
         yield "<details><summary>Coverage by package</summary>"
         yield ""
         yield "| Package | Statements | Covered |"
@@ -171,9 +179,6 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         if outcome.promote.ending is not Ending.UNCHANGED:
             yield f"- **Before** {_code(outcome.promote.previous) or 'no image'}"
         yield f"- {_STANDINGS[outcome.promote.ending].format(commit=commit, pull=pull)}"
-    # The tests are the next point of the same list.
-    if (outcome.image or outcome.promote) and outcome.verify is None:
-        yield ""
 
 
 def _diff(outcome: Outcome) -> Iterator[str]:

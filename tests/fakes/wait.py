@@ -16,6 +16,9 @@ from gitops_action.stages.sync import (
 from tests.fakes.applications import NEWER, OLDER, OURS, URL
 from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, OrderedSources, ScriptedArgoCD
 
+# Seconds after which the second document is asked for, which confirms the first.
+CONFIRMED = 0.25
+
 
 class Wait:
     """A wait on one script; `result` is what it came to."""

@@ -336,6 +336,7 @@ def test_a_long_diff_and_many_findings_are_cut() -> None:
     text = summary(outcome)
 
     assert "and 10 more, in the log" in text
+    assert text.index("- **Tests**") < text.index("### 60 findings")
     assert "and 100 more lines" in text
     assert "- **Before** no image" in text
 

@@ -23,7 +23,7 @@ from gitops_action.stages.sync import (
 )
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, URL, application
 from tests.fakes.argocd_memory import Behaviour, MemoryApplication
-from tests.fakes.wait import Wait
+from tests.fakes.wait import CONFIRMED, Wait
 from tests.fakes.waiting import FakeClock, LinearAncestry, LineLog, MemoryArgoCD
 
 OLD_ONE = application(revision=OLDER)
@@ -51,7 +51,7 @@ def test_is_done_when_a_second_document_confirms() -> None:
     (shop,) = result.applications
     assert (shop.revision, shop.sync, shop.health) == (OURS, "Synced", "Healthy")
     assert shop.url == "https://argocd.example.com/applications/argocd/shop"
-    assert wait.seconds == 1
+    assert wait.seconds == CONFIRMED
     assert wait.log.lines == ["shop: Synced and Healthy at 9d0f7e3"]
 
 
@@ -131,7 +131,7 @@ def test_asks_for_the_comparison_after_the_operation_a_second_later() -> None:
     wait.run()
 
     assert (1.0, True) in wait.argocd.asked
-    assert wait.seconds == 2
+    assert wait.seconds == 1 + CONFIRMED
 
 
 def test_says_each_change_once_and_that_it_is_alive() -> None:
@@ -164,7 +164,7 @@ def test_an_old_failure_of_another_commit_is_not_ours() -> None:
 
     wait.run()
 
-    assert wait.seconds == 11
+    assert wait.seconds == 10 + CONFIRMED
 
 
 def test_an_older_operation_that_blocks_is_named() -> None:

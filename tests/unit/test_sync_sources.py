@@ -16,7 +16,7 @@ from gitops_action.model.argocd import Application, Comparison, Operation, Resou
 from gitops_action.model.wait import ResourcePattern, parse_resource_pattern
 from gitops_action.stages.sync import ApplicationName, WaitFor
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, URL, application
-from tests.fakes.wait import Wait
+from tests.fakes.wait import CONFIRMED, Wait
 
 GIT = Source(repo_url=URL, target_revision="main", path="overlays/dev")
 REF = Source(repo_url=URL, target_revision="main", ref="values")
@@ -59,7 +59,7 @@ def test_the_source_that_follows_our_branch_decides(document: Application) -> No
 
     result = wait.run()
 
-    assert wait.seconds == 1
+    assert wait.seconds == CONFIRMED
     assert result.applications[0].revision in {OURS, NEWER}
 
 
@@ -210,7 +210,7 @@ def test_a_paused_rollout_is_done_where_that_is_meant() -> None:
         patient.run()
 
     assert result.applications[0].health == "Suspended"
-    assert wait.seconds == 1
+    assert wait.seconds == CONFIRMED
 
 
 def test_a_selector_adds_applications() -> None:

@@ -14,7 +14,7 @@ from gitops_action.stages.sync import SyncResult, WaitFor
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
 from tests.fakes.argocd_memory import Behaviour
 from tests.fakes.scene import Scene
-from tests.fakes.wait import Wait
+from tests.fakes.wait import CONFIRMED, Wait
 from tests.fakes.waiting import FakeClock, ScriptedArgoCD
 
 DONE = Operation(phase="Succeeded", revision=OURS, started_at=BEFORE, finished_at=BEFORE)
@@ -106,7 +106,7 @@ def test_is_taken_for_deployed(document: Application) -> None:
 
     wait.run()
 
-    assert wait.seconds == 1
+    assert wait.seconds == CONFIRMED
 
 
 def test_a_refresh_that_was_swallowed_is_asked_for_again() -> None:
@@ -167,7 +167,7 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
 
     wait.run()
 
-    assert [round(when) for when, _ in wait.argocd.asked] == [0, 7, 8]
+    assert [round(when) for when, _ in wait.argocd.asked] == [0, 7, 7]
 
 
 def test_a_server_that_is_left_alone_costs_no_turns() -> None:
@@ -221,7 +221,7 @@ def test_a_paused_rollout_does_not_hang_where_suspended_is_meant() -> None:
 
     wait.run()
 
-    assert wait.seconds == 1
+    assert wait.seconds == CONFIRMED
 
 
 def test_a_moment_of_degraded_is_no_failure() -> None:
@@ -232,7 +232,7 @@ def test_a_moment_of_degraded_is_no_failure() -> None:
 
     wait.run()
 
-    assert wait.seconds == 51
+    assert wait.seconds == 50 + CONFIRMED
 
 
 def test_what_was_degraded_before_us_puts_no_old_image_back() -> None:
@@ -286,14 +286,14 @@ def test_an_older_document_after_a_newer_one_begins_the_count_anew() -> None:
     """
     script = [
         (0.0, application()),
-        (0.5, application(revision=OLDER)),
+        (0.1, application(revision=OLDER)),
         (3.0, application(revision=NEWER)),
     ]
     wait = Wait(*script)
 
     wait.run()
 
-    assert wait.seconds >= 4
+    assert wait.seconds >= 3 + CONFIRMED
 
 
 def test_a_commit_that_git_never_hears_of_is_waited_for() -> None:
@@ -311,11 +311,11 @@ def test_an_application_made_anew_is_judged_anew() -> None:
     """
     T37: what was seen of the deleted one proves nothing.
     """
-    wait = Wait((0, application()), (0.5, application(uid="2")))
+    wait = Wait((0, application()), (0.1, application(uid="2")))
 
     wait.run()
 
-    assert wait.seconds == 2
+    assert wait.seconds == 2 * CONFIRMED
 
 
 def test_what_is_waited_for_is_the_commit_of_the_gitops_repository() -> None:

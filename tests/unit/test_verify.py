@@ -100,6 +100,7 @@ def test_names_the_failed_tests() -> None:
         verify(REQUEST, go=go, log=log)
 
     assert raised.value.message == "2 of 14 tests failed: TestHello, TestBye/sub"
+    assert any(line.endswith("  14 tests, 2 failed") for line in log.lines)
     assert "`go test -timeout 5m -run '^TestHello$' example.com/x`" in raised.value.hint
     assert result_of(raised.value).findings == findings
     assert [(str(one.location), one.title) for one in log.of(Level.ERROR)] == [

@@ -36,7 +36,7 @@ _REFRESHES = {
 }
 _BETWEEN_REFRESHES = 5.0
 _QUEUED_SECONDS = 60.0
-_CONFIRM_SECONDS = 1.0
+_CONFIRM_SECONDS = 0.25
 # How long a refusal may last: before the Application was seen, and after (a server that restarts
 # answers 401 and 403 for a while), in seconds.
 _PATIENCE: dict[type[ActionError], tuple[float, float]] = {

@@ -88,7 +88,8 @@ def verify(request: VerifyRequest, *, go: Go, log: Log) -> VerifyResult:
 
 def _say(package: PackageRun, log: Log) -> None:
     result = package.result
-    count = f"{result.tests} test{'' if result.tests == 1 else 's'}"
+    failed = f", {result.failed} failed" if result.failed else ""
+    count = f"{result.tests} test{'' if result.tests == 1 else 's'}{failed}"
     if result.action is PackageAction.SKIP:
         count = "no test files"
     seconds = "(cached)" if result.cached else f"{result.seconds:.2f}s"
