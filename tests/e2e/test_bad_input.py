@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import GIT_TOKEN, PASSWORD, REPOSITORY, World
 from tests.fakes.argocd import FakeArgoCD
+from tests.systems.buildkit import required_buildkit
 
 _NOBODY_LISTENS = "127.0.0.1:9"
 
@@ -183,6 +184,28 @@ def test_a_dockerfile_without_an_engine_offers_both_ways_out(
     assert (status, outputs["failure"]) == (1, "no-engine"), log
     assert "builder: ko" in log
     assert "/var/run/docker.sock" in log
+
+
+def test_a_buildkit_that_does_not_let_us_in_is_explained(laptop: World, tmp_path: Path) -> None:
+    """
+    A client's certificate of another authority is told at once, and nothing of the key is shown.
+    """
+    with required_buildkit(mirror=laptop.registry.address) as running:
+        inputs = _publish(
+            laptop,
+            stages="build publish",
+            builder="auto",
+            base_image="",
+            buildkit_address=running.address,
+            buildkit_tls=running.stranger,
+        )
+        status, log, outputs = _step(laptop, inputs, tmp_path)
+
+    assert (status, outputs["failure"]) == (1, "no-engine"), log
+    assert "`buildkit-tls` do not fit: tlsv1 alert unknown ca" in log
+    assert "cat ca.pem cert.pem key.pem" in log
+    shown = [line for line in log.splitlines() if not line.startswith("::add-mask::")]
+    assert not [line for line in running.stranger.splitlines() if line in shown]
 
 
 def _without_docker(folder: Path) -> str:
