@@ -22,7 +22,7 @@ _GRACE_SECONDS = 120.0
 # The comparison from before we asked, and two that we asked for.
 _COMPARISONS = 3
 _TOO_LARGE = "resource size limit"
-# As git, Go's net package and gRPC word it where somebody else cannot be reached, or lets nobody in.
+# As git, Go's net package and gRPC word it where a server cannot be reached, or lets nobody in.
 _OUTSIDE = re.compile(
     r"dial tcp|dial unix|connection (refused|reset|error)|no such host|could not resolve host"
     r"|i/o timeout|timed? ?out|deadline ?exceeded|code = unavailable|\bEOF\b|tls: |x509: "
