@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -291,3 +292,29 @@ def test_a_rollout_of_fourteen_minutes_is_waited_for() -> None:
 
     assert wait.run().applications[0].health == "Healthy"
     assert 840 <= wait.seconds <= 846
+
+
+@pytest.mark.parametrize("later", [application(), application(health="Degraded")])
+def test_all_applications_are_healthy_at_the_end_and_not_one_after_the_other(
+    later: Application,
+) -> None:
+    """
+    One that was done early is looked at once more when the last one is done.
+    """
+
+    class Two(ScriptedArgoCD):
+        def application(self, name: str, *_: object, **__: object) -> Application:
+            now = wait.seconds
+            if name == "slow":
+                return application(uid="2", health="Healthy" if now >= 100 else "Progressing")
+            return application() if now < 5 else later
+
+    wait = Wait()
+    wait.argocd = Two(wait.clock, [])
+    names = (ApplicationName("early"), ApplicationName("slow"))
+    wait.request = replace(wait.request, applications=names)
+
+    with pytest.raises(DegradedError) if later.health == "Degraded" else nullcontext():
+        wait.run()
+
+    assert wait.seconds <= 165
