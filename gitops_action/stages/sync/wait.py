@@ -30,6 +30,7 @@ _ASK_SECONDS = 10.0
 _REFRESH_SECONDS = 5.0
 _REFRESH_SECONDS_OF_ALL = 10.0
 _SHORTEST_SLEEP = 0.05
+_LAST_LOOK_SECONDS = 1.0
 # (until this many seconds into the wait, seconds between polls)
 _POLLS = ((60.0, 1.0), (300.0, 2.0), (float("inf"), 5.0))
 _SELECT_PAUSES = (1.0, 2.0, 4.0)
@@ -179,8 +180,10 @@ class _Loop:
         if not watch.may_ask(now) and now < self._deadline:
             return
         refresh = watch.wants_refresh(now)
+        if now >= self._deadline + _LAST_LOOK_SECONDS:
+            return  # the others' last looks have taken all of it
         # At the deadline itself there is one last look.
-        left = max(1.0, self._deadline - now)
+        left = max(_LAST_LOOK_SECONDS, self._deadline - now)
         try:
             application = self._argocd.application(
                 watch.name.name,
