@@ -94,6 +94,14 @@ def _prove_other_fields(before: Document, after: Document) -> None:
         raise _unproved("another field of the kustomization would change")
 
 
+def only_images_differ(one: str, other: str) -> bool:
+    """Whether two kustomizations mean the same but for their images.
+
+    Raises KustomizationError where one of them cannot be read.
+    """
+    return _agree(parse(one.removeprefix("\ufeff")), parse(other.removeprefix("\ufeff")))
+
+
 def _agree(one: Document, other: Document) -> bool:
     """Whether all but `images` means the same."""
     return all(

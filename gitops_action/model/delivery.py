@@ -17,3 +17,8 @@ class Delivery(enum.StrEnum):
     def clones(self) -> bool:
         """Whether git writes, so that author and signature are ours to choose."""
         return self in {Delivery.PUSH, Delivery.AUTO}
+
+    @property
+    def proposes(self) -> bool:
+        """Whether it may come to a pull request."""
+        return self in {Delivery.PULL_REQUEST, Delivery.AUTO}

@@ -48,13 +48,7 @@ def is_echo(progress: Progress, systems: Systems) -> bool:
     )
     if echo is None:
         return False
-    progress.log.annotate(
-        Annotation(
-            Level.NOTICE,
-            f"Nothing is built: since the commit of {echo.image.tagged} only kustomizations have "
-            "changed.",
-        )
-    )
+    progress.log.annotate(Annotation(Level.NOTICE, f"Nothing is built: {echo.why}."))
     progress.image = echo.image
     progress.stage(Stage.PROMOTE, lambda _: echo.result)
     goal = Promoted(commit=echo.result.revision, files=echo.result.files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -12,10 +13,19 @@ from gitops_action.model.secret import Secret
 
 _NAME = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 _LONGEST_SLUG = 100
+# The branches of pull requests lie below it.
+PROPOSALS = "gitops-action"
 
 
 def is_this_repository(inputs: Inputs, context: RunContext) -> bool:
-    return inputs.gitops_repository in {"", context.repository}
+    """Whether the GitOps repository is that of the run, however its address is written."""
+    if not inputs.gitops_repository:
+        return True
+    parts = urlsplit(gitops_url(inputs, context, [])[0])
+    # https://docs.github.com/en/authentication/troubleshooting-ssh/using-ssh-over-the-https-port
+    host = (parts.hostname or "").removeprefix("ssh.")
+    path = parts.path.strip("/").removesuffix(".git").lower()
+    return (host, path) == (urlsplit(context.server_url).hostname, context.repository.lower())
 
 
 def is_push_to(branch: str, inputs: Inputs, context: RunContext) -> bool:
@@ -36,10 +46,13 @@ def gitops_name(inputs: Inputs, context: RunContext) -> str:
 
 def proposal_branch(branch: str, inputs: Inputs) -> str:
     """The branch of the pull request: one for each application and target."""
-    image = inputs.repository.name.rpartition("/")[2] if inputs.repository else ""
+    image = inputs.repository.name if inputs.repository else ""
     places = " ".join(str(path) for path in inputs.kustomizations)
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{image} {places}").strip("-")[:_LONGEST_SLUG]
-    return f"gitops-action/{branch}/{slug}"
+    words = f"{image.rpartition('/')[2]} {places}"
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-")[:_LONGEST_SLUG]
+    # What people can read is the same for `a/b` and `a-b`, and for two images of one last name.
+    whole = f"{image}\n{inputs.kustomize_name}\n{places}"
+    return f"{PROPOSALS}/{branch}/{slug}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tuple[str, str]:
@@ -74,7 +87,8 @@ def gitops_url(inputs: Inputs, context: RunContext, problems: list[str]) -> tupl
 
 def gitops_token(inputs: Inputs, context: RunContext, url: str) -> Secret:
     """The token for the GitOps repository; the workflow's own goes to its own server only."""
-    own = urlsplit(url).netloc == urlsplit(context.server_url).netloc
+    # With the scheme: `http://github.com` would send it for everybody to read.
+    own = urlsplit(url)[:2] == urlsplit(context.server_url)[:2]
     return inputs.gitops_token or (inputs.github_token if own else Secret())
 
 

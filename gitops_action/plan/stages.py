@@ -10,6 +10,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.stage import Stage
 from gitops_action.model.via import Reporter
 from gitops_action.model.wait import WaitFor
+from gitops_action.plan.gitops import PROPOSALS
 
 _READ_ONLY_EVENTS = {"pull_request", "merge_group"}
 _READ_ONLY_STAGES = {Stage.VERIFY, Stage.BUILD}
@@ -59,7 +60,7 @@ def choose_stages(inputs: Inputs, context: RunContext, problems: list[str]) -> t
     wanted = inputs.stages if inputs.stages is not None else _implied(inputs)
     if inputs.wait_for is WaitFor.NOTHING:
         wanted -= {Stage.SYNC}
-    if is_read_only(context):
+    if is_read_only(context) or _is_proposal(inputs, context):
         # Secrets are empty on a fork's pull request: what a later stage lacks is no problem here.
         return tuple(stage for stage in Stage if stage in wanted & _READ_ONLY_STAGES)
     for stage in Stage:
@@ -164,3 +165,9 @@ def _about_image(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
 def is_read_only(context: RunContext) -> bool:
     # Reviews of a pull request are events of their own, on the same unmerged commit.
     return context.event in _READ_ONLY_EVENTS or context.ref.startswith("refs/pull/")
+
+
+def _is_proposal(inputs: Inputs, context: RunContext) -> bool:
+    """Whether a proposal of ours has started the run: its image would be proposed, without end."""
+    ours = f"refs/heads/{PROPOSALS}/"
+    return inputs.delivery.proposes and context.ref.startswith(ours)

@@ -29,7 +29,9 @@ class FakeGitHub:
     proposals: list[Proposal] = field(default_factory=list)
     events: list[Callable[[], None]] = field(default_factory=list)
     waits_to_merge: bool = False
+    before_opening: list[Callable[[], None]] = field(default_factory=list)
     in_the_way: str = ""
+    no_auto_merge: ActionError | None = None
 
     def parts(self) -> GitHub:
         """What the stage takes."""
@@ -58,6 +60,8 @@ class FakeGitHub:
 
     def propose(self, proposal: Proposal) -> PullRequest:
         self.proposals.append(proposal)
+        if self.before_opening:
+            self.before_opening.pop(0)()
         self.pull = PullRequest(
             id="1",
             number=1,
@@ -77,6 +81,8 @@ class FakeGitHub:
 
     def merge_when_ready(self, pull: PullRequest) -> None:
         assert pull == self.pull
+        if self.no_auto_merge:
+            raise self.no_auto_merge
         self.waits_to_merge = True
 
     def obstacle(self, pull: PullRequest) -> str:

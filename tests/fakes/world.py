@@ -70,7 +70,7 @@ class FakeGitOps(FakeGitOpsRepository):
 
     def trailers(self, head: CommitSha, text: str) -> tuple[Mapping[str, str], ...]:
         found = []
-        commit: CommitSha | None = head
+        commit = head if head in self.commits else None
         while commit is not None:
             message = self.commits[commit].message
             if text in message:

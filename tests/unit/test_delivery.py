@@ -9,6 +9,7 @@ import pytest
 
 from gitops_action.errors import (
     ActionError,
+    GitOpsAccessError,
     GitOpsUnavailableError,
     PullRequestClosedError,
     PushRefusedError,
@@ -184,6 +185,26 @@ def test_a_lost_race_for_the_branch_starts_over(place: Place) -> None:
     assert len(place.github.proposals) == 1
 
 
+def test_a_branch_taken_before_its_pull_request_was_open_is_taken_back(place: Place) -> None:
+    """
+    An older run between our branch and our pull request: ours said `proposed` of its image.
+    """
+    older = OLD.replace("v1", "v0")
+
+    def take() -> None:
+        place.repository.others[PROPOSAL] = place.repository.store(
+            {PurePosixPath(SHOP): older.encode()}, place.repository.tip
+        )
+
+    place.github.before_opening = [take]
+
+    result = place.run()
+
+    assert result.ending is Ending.PROPOSED
+    assert place.proposed() == NEW
+    assert result.updated
+
+
 def test_backticks_in_a_diff_open_no_way_out(place: Place) -> None:
     """
     Text of the manifests stays text on the pull request's page, and is cut before GitHub refuses.
@@ -240,6 +261,20 @@ def test_a_pull_request_that_another_run_took_over_is_superseded(place: Place) -
 
     assert result.ending is Ending.SUPERSEDED
     assert result.newer == f"{URL} was merged with another image"
+
+
+def test_a_pull_request_that_nobody_may_merge_by_itself_is_still_told_of(place: Place) -> None:
+    """
+    The run that opened it ended with `nothing was committed`, and without its address.
+    """
+    place.github.no_auto_merge = GitOpsAccessError("No auto-merge here.", hint="Allow it.")
+
+    with pytest.raises(GitOpsAccessError) as caught:
+        place.run(auto_merge=True)
+
+    assert isinstance(caught.value.partial, PromoteResult)
+    assert caught.value.partial.pull_request is not None
+    assert caught.value.partial.pull_request.url == URL
 
 
 def test_nobody_waits_for_ever(place: Place) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gitops_action.errors import EventError, InputError, RunnerError
@@ -72,6 +74,20 @@ def test_a_proposal_is_tested_and_built_and_written_nowhere(event: str, ref: str
 
     assert plan.stages == (Stage.VERIFY, Stage.BUILD)
     assert (plan.publish, plan.promote, plan.sync, plan.preflight) == (None,) * 4
+
+
+@pytest.mark.parametrize("delivery", ["pull-request", "auto"])
+def test_a_branch_of_ours_is_not_proposed_again(delivery: str) -> None:
+    """
+    With `on: push` for all branches every proposal started a run that proposed the next one.
+    """
+    name = "gitops-action/main/shop-overlays-dev-01234567"
+    context = context_of(ref=f"refs/heads/{name}", ref_name=name)
+
+    plan = make_plan(everything(delivery=delivery, gitops_branch="main"), context)
+
+    assert plan.stages == ALL[:2]
+    assert make_plan(everything(delivery=delivery), context_of()).stages == ALL
 
 
 def test_pull_request_target_is_refused() -> None:
@@ -211,9 +227,9 @@ def test_an_image_without_a_tag_is_called_by_its_digest() -> None:
 @pytest.mark.parametrize(
     ("given", "branch"),
     [
-        ({}, "gitops-action/main/shop-overlays-dev"),
-        ({"kustomizations": "a/b, c"}, "gitops-action/main/shop-a-b-c"),
-        ({"kustomizations": "x" * 300}, f"gitops-action/main/shop-{'x' * 95}"),
+        ({}, "gitops-action/main/shop-overlays-dev-"),
+        ({"kustomizations": "a/b, c"}, "gitops-action/main/shop-a-b-c-"),
+        ({"kustomizations": "x" * 300}, f"gitops-action/main/shop-{'x' * 95}-"),
     ],
 )
 def test_every_application_and_target_has_a_branch_for_its_proposals(
@@ -225,8 +241,29 @@ def test_every_application_and_target_has_a_branch_for_its_proposals(
     plan = plan_of(delivery="pull-request", **given)
 
     assert plan.promote is not None
-    assert plan.promote.proposal == branch
+    assert re.fullmatch(f"{branch}[0-9a-f]{{8}}", plan.promote.proposal)
     assert plan.gitops_name == "acme/shop"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"kustomizations": "apps/a-b"}, {"kustomizations": "apps/a/b"}),
+        ({"kustomizations": f"{'x' * 100}/a"}, {"kustomizations": f"{'x' * 100}/b"}),
+        ({"image": "ghcr.io/acme/a/api"}, {"image": "ghcr.io/acme/b/api"}),
+        ({"kustomize_name": "shop"}, {"kustomize_name": "worker"}),
+    ],
+    ids=["folders", "long folders", "images", "entries"],
+)
+def test_one_application_never_takes_the_branch_of_another(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    """
+    The later of two put its change in the place of the first one's, which had said `proposed`.
+    """
+    plans = [plan_of(delivery="pull-request", **given) for given in (one, other)]
+
+    assert len({plan.promote.proposal for plan in plans if plan.promote}) == 2
 
 
 @pytest.mark.parametrize(
@@ -242,6 +279,34 @@ def test_the_repository_has_a_name_on_its_own_server_only(repository: str, name:
     A token is never sent to GitHub about a repository that lies elsewhere.
     """
     assert plan_of(gitops_repository=repository, gitops_branch="main").gitops_name == name
+
+
+@pytest.mark.parametrize(
+    ("given", "this"),
+    [
+        ({}, True),
+        ({"gitops_repository": "Acme/Shop"}, True),
+        ({"gitops_repository": "https://github.com/acme/shop"}, True),
+        ({"gitops_repository": "git@github.com:acme/shop.git", "gitops_ssh_key": KEY}, True),
+        (
+            {"gitops_repository": "ssh://git@ssh.github.com:443/acme/shop", "gitops_ssh_key": KEY},
+            True,
+        ),
+        ({"gitops_repository": "acme/gitops"}, False),
+        ({"gitops_repository": "https://git.example.com/acme/shop"}, False),
+        ({"gitops_repository": "file:///acme/shop"}, False),
+    ],
+)
+def test_knows_its_own_repository_however_it_is_written(
+    given: dict[str, str], *, this: bool
+) -> None:
+    """
+    A deploy key's push starts the workflow: with an SSH address there was no end to it.
+    """
+    plan = plan_of(gitops_branch="main", **given)
+
+    assert plan.may_be_echo is this
+    assert plan.elsewhere is not this
 
 
 def test_a_dry_run_plans_no_write() -> None:
@@ -339,6 +404,7 @@ def test_the_workflow_token_goes_to_its_own_server_only() -> None:
     assert everything().github_token
     assert gitops_token(everything(), context_of(), own) == everything().github_token
     assert gitops_token(everything(), context_of(), other) == Secret()
+    assert gitops_token(everything(), context_of(), own.replace("https", "http")) == Secret()
     assert gitops_token(everything(gitops_token="x"), context_of(), other) == Secret("x")
 
 

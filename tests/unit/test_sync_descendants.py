@@ -12,6 +12,7 @@ from gitops_action.errors import (
     CancelledError,
     ComparisonError,
     GitOpsError,
+    GitOpsUnavailableError,
     RolledBackError,
     WaitTimeoutError,
 )
@@ -147,13 +148,31 @@ def test_a_source_repository_that_is_slow_to_answer_is_asked_again() -> None:
 
         def is_newer(self, image: str, head: CommitSha) -> bool | None:
             self.asked += 1
-            return super().is_newer(image, head) if self.asked > 1 else None
+            if self.asked == 1:
+                raise GitOpsUnavailableError("no answer", hint="")
+            return super().is_newer(image, head) if self.asked > 2 else None
 
     wait = waiting(Wait((0, AT_NEWER)), branch(newer=SOURCES[2]))
     wait.sources = Slow(SOURCES, SOURCES[1])
 
     assert wait.run().superseded
-    assert 5 <= wait.seconds <= 7
+    assert 10 <= wait.seconds <= 12
+
+
+def test_a_cancellation_is_no_doubt_about_the_source() -> None:
+    """
+    The wait ends when the run is cancelled, whoever is being asked.
+    """
+
+    class Cancelled(OrderedSources):
+        def is_newer(self, image: str, head: CommitSha) -> bool | None:
+            raise CancelledError(f"{image} at {head}", hint="")
+
+    wait = waiting(Wait((0, AT_NEWER)), branch(newer=SOURCES[2]))
+    wait.sources = Cancelled(SOURCES, SOURCES[1])
+
+    with pytest.raises(CancelledError):
+        wait.run()
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,10 @@ class GitOpsClone:
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
-        return self.history.contains(ancestor, revision)
+        try:
+            return self.history.contains(ancestor, revision)
+        except GitOpsUnavailableError:
+            return None
 
     def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
         """Read a file of any commit of the repository; None where there is none.

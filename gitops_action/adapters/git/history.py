@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from gitops_action.adapters.git.command import Answer, Git
-from gitops_action.adapters.git.explain import explain
+from gitops_action.adapters.git.explain import explain, passes
 from gitops_action.errors import GitOpsError
 from gitops_action.model.source import CommitSha
 
@@ -14,6 +14,7 @@ _YES, _NO = 0, 1
 _FEW = 10
 _NO_SUCH_FILE = ("does not exist in", "bad file")  # the second where a folder has the name
 _NO_SINGLE_COMMITS = "unadvertised object"
+_NO_SUCH_COMMIT = "not our ref"
 
 
 class History:
@@ -21,6 +22,9 @@ class History:
 
     For the GitOps repository and the source repository alike; one clone serves the guard and the
     wait. One thread at a time.
+
+    Every question raises GitOpsUnavailableError where the server does not answer now: that is not
+    the same as a server that does not have the commit.
     """
 
     def __init__(self, git: Git) -> None:
@@ -30,7 +34,7 @@ class History:
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
         """Whether `revision` is `ancestor` or has it among its ancestors, on whatever branch.
 
-        None where that is not known: the server does not have one of them, or does not answer.
+        None where that is not known: the server does not have one of them, or does not let us ask.
         """
         if ancestor == revision:
             return True
@@ -105,6 +109,8 @@ class History:
         answer = self._fetch_refs(f"+{sha}:refs/kept/{sha}")
         if _NO_SINGLE_COMMITS in answer.stderr:
             answer = self._fetch_refs("+refs/heads/*:refs/heads/*")
+        if not answer.succeeded and passes(answer) and _NO_SUCH_COMMIT not in answer.stderr:
+            raise explain(answer, self._git.url)
         return answer.succeeded and self._is_there(sha)
 
     def _fetch_refs(self, refspec: str) -> Answer:

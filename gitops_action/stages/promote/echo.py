@@ -1,7 +1,9 @@
 """Our own promotion, back as the commit of a run: there is nothing to build.
 
 A push with another token than the workflow's, or the merge of a pull request, starts the workflow
-again; each such run would promote an image of its own, and so start the next one.
+again; each such run would promote an image of its own, and so start the next one. A revert does so
+too: the code whose rollout failed would be built, promoted and taken back again and again. And a
+rollback would be undone by the run of its own commit.
 """
 
 from __future__ import annotations
@@ -10,7 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ActionError, CancelledError
-from gitops_action.kustomization import FILE_NAMES, ImageRequest, Snapshot, plan_edits
+from gitops_action.kustomization import (
+    FILE_NAMES,
+    ImageRequest,
+    Snapshot,
+    only_images_differ,
+    plan_edits,
+)
 from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
@@ -28,13 +36,17 @@ class Repository(Snapshot, Protocol):
     def changed_paths(self, base: CommitSha, head: CommitSha) -> frozenset[PurePosixPath] | None:
         """The files that differ between two commits; None where that is not known."""
 
+    def file(self, revision: CommitSha, path: PurePosixPath) -> bytes | None:
+        """Read a file of any commit; None where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """The image that is asked for already, and where."""
+    """The image that is asked for already, where, and why nothing is built."""
 
     image: ImageReference
     result: PromoteResult
+    why: str
 
 
 def find_echo(
@@ -58,24 +70,100 @@ def find_echo(
             tree=repository,
             head=head,
         )
-        sources = {guard.source_of(file.edit.previous, head) for file in edits}
-        known = {source for source in sources if source}
-        if request.source is None or len(known) < len(sources):
-            return None
-        files = {file.path for file in edits}
-        for source in known:
-            changed = repository.changed_paths(source, request.source)
-            # Another step of the workflow may have promoted another kustomization.
-            if not changed or not all(path in files or path.name in FILE_NAMES for path in changed):
-                return None
-        return _echo(edits, head)
+        why = _why(request.source, head, edits, repository, guard) if request.source else ""
+        return _echo(edits, head, why) if why else None
     except CancelledError:
         raise
     except ActionError:
         return None
 
 
-def _echo(edits: tuple[FileEdit, ...], head: CommitSha) -> Echo | None:
+def _why(
+    ours: CommitSha,
+    head: CommitSha,
+    edits: tuple[FileEdit, ...],
+    repository: Repository,
+    guard: Guard,
+) -> str:
+    """Say why nothing is to be built; empty where something is."""
+    sources = [guard.source_of(file.edit.previous, head) for file in edits]
+    # The same commit again is verified again.
+    if all(source and _without_code(source, ours, edits, repository) for source in sources):
+        return f"since the commit of {edits[0].edit.previous} only kustomizations have changed"
+    return _taken_back(ours, head, edits, repository, guard) or _rolled_back(
+        ours, head, edits, repository, guard
+    )
+
+
+def _taken_back(
+    ours: CommitSha,
+    head: CommitSha,
+    edits: tuple[FileEdit, ...],
+    repository: Repository,
+    guard: Guard,
+) -> str:
+    """Say that a rollout of the same code was taken back: it would fail, and be so, for ever."""
+    found = guard.taken_back({file.edit.previous for file in edits}, head)
+    if found is None:
+        return ""
+    promotion, source = found
+    # Whoever changes more than images since then wants it to be tried again.
+    again = source != ours and _without_code(source, ours, edits, repository) is not None
+    if not again or _without_code(promotion, ours, (), repository) is None:
+        return ""
+    return (
+        "the rollout of the same code failed and was taken back. Push a change, or run the job of "
+        f"{source.short} again"
+    )
+
+
+def _rolled_back(
+    ours: CommitSha,
+    head: CommitSha,
+    edits: tuple[FileEdit, ...],
+    repository: Repository,
+    guard: Guard,
+) -> str:
+    """Say that an older image was asked for in place of the same code's."""
+    source = guard.rolled_back({file.edit.previous for file in edits}, head)
+    again = source and source != ours and _without_code(source, ours, edits, repository) is not None
+    if source is None or not again:
+        return ""
+    return (
+        "an older image was asked for in place of the same code's. Push a change, or run the job "
+        f"of {source.short} again"
+    )
+
+
+def _without_code(
+    source: CommitSha, ours: CommitSha, edits: tuple[FileEdit, ...], repository: Repository
+) -> frozenset[PurePosixPath] | None:
+    """What has changed, where that is only what is edited here, and images elsewhere."""
+    changed = repository.changed_paths(source, ours)
+    files = {file.path for file in edits}
+    if changed is not None and all(
+        path in files or _only_images(path, source, ours, repository) for path in changed
+    ):
+        return changed
+    return None
+
+
+def _only_images(
+    path: PurePosixPath, before: CommitSha, after: CommitSha, repository: Repository
+) -> bool:
+    """Whether another step of the workflow may have promoted; a test's data may have the name."""
+    if path.name not in FILE_NAMES:
+        return False
+    old, new = repository.file(before, path), repository.file(after, path)
+    try:
+        return bool(old and new) and only_images_differ(
+            (old or b"").decode(), (new or b"").decode()
+        )
+    except UnicodeDecodeError:
+        return False
+
+
+def _echo(edits: tuple[FileEdit, ...], head: CommitSha, why: str) -> Echo | None:
     asked = ImageReference.parse(edits[0].edit.previous)
     if isinstance(asked, ImageReference):
         result = PromoteResult(
@@ -85,5 +173,5 @@ def _echo(edits: tuple[FileEdit, ...], head: CommitSha) -> Echo | None:
             diff="",
             files=tuple(file.path for file in edits),
         )
-        return Echo(asked, result)
+        return Echo(asked, result, why)
     return None

@@ -16,7 +16,7 @@ from gitops_action.model.image import ImageReference
 from gitops_action.model.source import CommitSha, is_commit_sha
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gitops_action.kustomization import FileEdit
 
@@ -25,7 +25,10 @@ class SourceHistory(Protocol):
     """The commits of the source repository."""
 
     def contains(self, ancestor: CommitSha, revision: CommitSha) -> bool | None:
-        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known."""
+        """Whether `revision` is `ancestor` or a descendant of it; None where that is not known.
+
+        Raises GitOpsUnavailableError where it may be known later.
+        """
 
 
 class Images(Protocol):
@@ -111,6 +114,36 @@ class Guard:
             self._known[asked] = self._find(asked, head)
         return self._known[asked]
 
+    def taken_back(
+        self, asked: Collection[str], head: CommitSha
+    ) -> tuple[CommitSha, CommitSha] | None:
+        """The promotion that the newest revert up to `head` took back, and its source commit.
+
+        None where that revert put back none of the images `asked`, or there is none.
+        """
+        for revert in self._commits.trailers(head, "Reverts: "):
+            promotion = revert.get("Reverts", "")
+            if is_commit_sha(promotion):
+                if revert.get("Image", "") not in asked:
+                    return None
+                (promoted, *_) = (*self._commits.trailers(CommitSha(promotion), "Image: "), {})
+                source = promoted.get("Source-Commit", "")
+                return (CommitSha(promotion), CommitSha(source)) if is_commit_sha(source) else None
+        return None
+
+    def rolled_back(self, asked: Collection[str], head: CommitSha) -> CommitSha | None:
+        """The commit of the newer image that the newest downgrade up to `head` has replaced.
+
+        None where the branch asks for another image than that downgrade's, or there is none.
+        """
+        for downgrade in self._commits.trailers(head, "Downgrade-From: "):
+            image = downgrade.get("Image", "")
+            ours = image.startswith((f"{self._image.repository}:", f"{self._image.repository}@"))
+            if ours and any(_names(one, image) for one in asked):
+                return self.source_of(downgrade.get("Downgrade-From", ""), head)
+            break
+        return None
+
     def _age(self, asked: str, head: CommitSha) -> tuple[Age, str]:
         deployed, ours = self.source_of(asked, head), self._source
         if deployed and ours:
@@ -176,6 +209,12 @@ def _tag(asked: str) -> str:
     except ValueError:
         return ""
     return reference.tag if isinstance(reference, ImageReference) else ""
+
+
+def _names(asked: str, image: str) -> bool:
+    """Whether a kustomization asks for the image, by its tag where it has one."""
+    tag, digest = _tag(asked), asked.partition("@")[2]
+    return tag == _tag(image) if tag else bool(digest) and digest in image
 
 
 def _stands_for_none(tag: str) -> bool:

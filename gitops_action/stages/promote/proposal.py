@@ -6,7 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from gitops_action.errors import GitOpsUnavailableError, PullRequestClosedError, WaitTimeoutError
+from gitops_action.errors import (
+    ActionError,
+    GitOpsUnavailableError,
+    PullRequestClosedError,
+    WaitTimeoutError,
+)
 from gitops_action.model.log import Annotation, Level
 from gitops_action.model.pull_request import Proposal, PullRequest, PullRequestState
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
@@ -112,6 +117,9 @@ def propose(
             labels=request.labels,
         )
     )
+    # Until it is open, another run does not see whose branch that is.
+    if there is None and standing().head != commit:
+        return None
     return replace(proposed, pull_request=pull)
 
 
@@ -148,12 +156,28 @@ def settle(  # noqa: PLR0913  the collaborators of a stage are named one by one
 
     `asks` says whether the branch asks for our image by now.
 
-    Raises PullRequestClosedError and WaitTimeoutError with `result` as what was done, and what
-    GitHub raises.
+    Raises PullRequestClosedError, WaitTimeoutError and what GitHub raises, all of them with
+    `result` as what was done.
     """
     pull = result.pull_request
     if pull is None or github is None:
         return result
+    try:
+        return _settled(request, result, pull, github, asks, clock, log)
+    except ActionError as error:
+        error.partial = result
+        raise
+
+
+def _settled(  # noqa: PLR0913, PLR0917  as above
+    request: PromoteRequest,
+    result: PromoteResult,
+    pull: PullRequest,
+    github: GitHub,
+    asks: Callable[[], bool],
+    clock: Clock,
+    log: Log,
+) -> PromoteResult:
     log.say(f"{'Updated' if result.updated else 'Opened'} {pull.url}.")
     obstacle = github.checks.obstacle(pull)
     if obstacle:
@@ -163,7 +187,7 @@ def settle(  # noqa: PLR0913  the collaborators of a stage are named one by one
     if not request.wait_seconds:
         return result
     log.say(f"Waiting for {pull.url} to be merged.")
-    merged = _await(request, result, pull, obstacle, github, clock)
+    merged = _await(request, pull, obstacle, github, clock)
     revised = replace(result, pull_request=merged, revision=merged.merge_commit or merged.head)
     if asks():
         return replace(revised, ending=Ending.PROMOTED)
@@ -173,9 +197,8 @@ def settle(  # noqa: PLR0913  the collaborators of a stage are named one by one
     )
 
 
-def _await(  # noqa: PLR0913, PLR0917  what it waits for, and what it says if it was in vain
+def _await(
     request: PromoteRequest,
-    result: PromoteResult,
     pull: PullRequest,
     obstacle: str,
     github: GitHub,
@@ -191,7 +214,6 @@ def _await(  # noqa: PLR0913, PLR0917  what it waits for, and what it says if it
                 f"{pull.url} was closed without a merge: {request.branch} does not ask for the "
                 "image.",
                 hint="Ask who closed it. The next run opens a new one.",
-                partial=result,
             )
         if clock.monotonic() >= deadline:
             raise WaitTimeoutError(
@@ -199,7 +221,6 @@ def _await(  # noqa: PLR0913, PLR0917  what it waits for, and what it says if it
                 + (f" {obstacle}" if obstacle else ""),
                 hint="Merge it, and the branch asks for the image; or give `pull-request-wait` "
                 "more time, or leave it out and let the run end as `proposed`.",
-                partial=result,
             )
         clock.sleep(min(_POLL_SECONDS, max(0.1, deadline - clock.monotonic())))
 

@@ -82,7 +82,12 @@ class Promotion:
 
     def is_newer(self, image: str, revision: CommitSha) -> bool | None:
         """Whether `image`, for which `revision` asks, is newer; None where nobody knows."""
-        return self._sources.is_newer(image, revision) if self._sources else None
+        try:
+            return self._sources.is_newer(image, revision) if self._sources else None
+        except CancelledError:
+            raise
+        except ActionError:
+            return None
 
     @property
     def _paths(self) -> Iterator[PurePosixPath]:
