@@ -13,6 +13,9 @@ KO := github.com/google/ko@v0.19.1
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
+# The tests' BuildKit: that of the buildx which the image ships (its go.mod).
+BUILDKIT := v0.34.2
+
 # What GitHub publishes about its API: the tests' GitHub answers by it.
 GRAPHQL_SCHEMA := 15.26.1
 OPENAPI := 23.0.2
@@ -29,16 +32,18 @@ ARGOCD_VERSION ?= 3.6.1
 VENV := $(GITOPS_ACTION_CACHE)/python-$(shell sha256sum requirements-dev.txt | cut -c1-16)
 BIN := $(GITOPS_ACTION_CACHE)/go-$(shell echo $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT) | sha256sum | cut -c1-16)
 GITHUB := $(GITOPS_ACTION_CACHE)/github-$(GRAPHQL_SCHEMA)-$(OPENAPI)
+BUILDKITD := $(GITOPS_ACTION_CACHE)/buildkit-$(BUILDKIT)/buildkitd
 PYTHON_READY := $(VENV)/.ready
 GO_READY := $(BIN)/.ready
 GITHUB_READY := $(GITHUB)/.ready
 ARGOCD := $(GITOPS_ACTION_CACHE)/argocd-$(ARGOCD_VERSION)-$(shell cat tests/argocd/build tests/argocd/$(ARGOCD_VERSION)/go.* | sha256sum | cut -c1-16)
 export GITOPS_ACTION_ARGOCD_PROGRAMS := $(ARGOCD)
 export GITOPS_ACTION_ARGOCD_VERSION := $(ARGOCD_VERSION)
+export GITOPS_ACTION_BUILDKITD := $(BUILDKITD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server
+DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server runc
+DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server runc
 
 .PHONY: help
 help: ## Show the commands
@@ -49,7 +54,7 @@ demo: $(PYTHON_READY) $(GO_READY) ## Run the main job here, on embedded defaults
 	@python tests/demo.py
 
 .PHONY: test
-test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Run every test
+test: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) $(BUILDKITD) debian ## Run every test
 	@echo "== unit, contract and property tests"
 	@python -m pytest -q tests/unit tests/contract tests/property
 	@echo "== integration and end-to-end tests, with the real systems"
@@ -116,6 +121,13 @@ $(GO_READY):
 	@for program in $(CRANE) $(KO) $(KUSTOMIZE) $(ACTIONLINT); do \
 		GOBIN=$(BIN) go install $$program 2> >(grep -v "^go: downloading" >&2); done
 	@touch $@
+
+# Its go.mod excludes versions, so that `go install` does not take it: a module of our own names it.
+$(BUILDKITD):
+	@echo "== building buildkitd $(BUILDKIT) (about 2 min on two cores, once)"
+	@rm -rf $(@D); mkdir -p $(@D)/module; printf 'module buildkitd\n\ngo 1.26\n' >$(@D)/module/go.mod
+	@cd $(@D)/module; go get -tool github.com/moby/buildkit/cmd/buildkitd@$(BUILDKIT) 2> >(grep -v "^go: " >&2)
+	@cd $(@D)/module; CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $@ github.com/moby/buildkit/cmd/buildkitd
 
 $(GITHUB_READY): | debian
 	@echo "== fetching GitHub's API descriptions into $(GITHUB) (about 10 s, once)"

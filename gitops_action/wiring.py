@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitops_action.adapters.argocd import ArgoCD
 from gitops_action.adapters.cancellation import Cancellation
-from gitops_action.adapters.docker import Docker
+from gitops_action.adapters.docker import BuildKit, Docker
 from gitops_action.adapters.git import Git, GitOpsClone, History, ssh_command
 from gitops_action.adapters.github import (
     GitHubApi,
@@ -94,13 +94,7 @@ def wired(
                 kept=kept_caches(place.env),
                 modules_token=inputs.modules_token,
             ),
-            docker=Docker(
-                processes,
-                env=place.env,
-                workspace=place.workspace,
-                private=place.folder("docker"),
-                credentials=credentials,
-            ),
+            docker=_docker(inputs, place, credentials, processes),
             ko=Ko(
                 processes,
                 env=place.env,
@@ -139,6 +133,29 @@ def _source(source: Git, plan: Plan, gitops: GitOpsClone | GitHubRepository) -> 
     if plan.elsewhere:
         return History(source)
     return gitops.history if isinstance(gitops, GitOpsClone) else gitops
+
+
+def _docker(
+    inputs: Inputs, place: Place, credentials: Path, processes: Processes
+) -> Docker | BuildKit:
+    private = place.folder("docker")
+    if not inputs.buildkit_address:
+        return Docker(
+            processes,
+            env=place.env,
+            workspace=place.workspace,
+            private=private,
+            credentials=credentials,
+        )
+    return BuildKit(
+        processes,
+        env=place.env,
+        workspace=place.workspace,
+        private=private,
+        credentials=credentials,
+        address=inputs.buildkit_address,
+        tls=inputs.buildkit_tls,
+    )
 
 
 def _gitops(

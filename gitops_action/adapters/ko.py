@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import tempfile
@@ -13,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim, keep_cache
 from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
-from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.adapters.layout import layout_digest, pushed_digest
+from gitops_action.adapters.refusal import last_words
 from gitops_action.adapters.worktree import copy_tree
 from gitops_action.errors import ActionError, BuildError, InputError, ModuleError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed
 from gitops_action.model.go import refused_flag
-from gitops_action.model.image import Digest
 from gitops_action.model.source import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitops_action.adapters.process import Completed, Processes
-    from gitops_action.model.image import ImageReference
+    from gitops_action.model.image import Digest, ImageReference
     from gitops_action.model.log import Log
 
 _BUILD_SECONDS = 3600.0
@@ -173,14 +172,12 @@ class Ko:
             )
             if done.exit_code != 0:
                 raise _build_error(done, request, candidate)
-            # crane pushes the one image, or index of platforms, that the layout has.
-            layout = json.loads((folder / "index.json").read_bytes())
-            [manifest] = layout["manifests"]
+            digest = layout_digest(folder)
         except ActionError:
             self.discard(built)
             raise
         self._keep()
-        return replace(built, digests=(Digest(manifest["digest"]),))
+        return replace(built, digests=(digest,))
 
     def _keep(self) -> None:
         """Let the next job find what was compiled; where that fails, it compiles again."""
@@ -201,10 +198,7 @@ class Ko:
             timeout=_PUSH_SECONDS,
             on_line=log.foreign,
         )
-        _, _, digest = done.stdout.strip().rpartition("@")
-        if done.exit_code != 0 or not digest:
-            raise explain_refusal(done.stderr, reference.repository.registry)
-        return Digest(digest)
+        return pushed_digest(done, reference)
 
     def discard(self, built: BuiltImage) -> None:
         """Remove the layout."""

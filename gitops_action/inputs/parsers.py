@@ -240,6 +240,13 @@ def attestations(raw: str) -> tuple[str, ...]:
     return found
 
 
+def buildkit_address(raw: str) -> str:
+    """Parse `tcp://HOST:PORT`; empty stands for none."""
+    if raw and not re.fullmatch(r"tcp://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", raw):
+        raise ValueError(f"must be as `tcp://buildkit.example.com:1234`, got {raw!r}")
+    return raw
+
+
 def headers(raw: str) -> Mapping[str, Secret]:
     """Parse one header a line; what they are is never part of an error."""
     found = {}

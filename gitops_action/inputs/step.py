@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import parsers
+from gitops_action.model.buildkit import checked_bundle
 from gitops_action.model.delivery import Delivery
 from gitops_action.model.identity import Identity
 from gitops_action.model.image import ImageReference, Repository
@@ -45,6 +46,8 @@ class Inputs:
     build_secrets: Annotated[Mapping[str, Secret], parsers.build_secrets]
     build_cache: Annotated[str, parsers.build_cache]
     attestations: Annotated[tuple[str, ...], parsers.attestations]
+    buildkit_address: Annotated[str, parsers.buildkit_address]
+    buildkit_tls: Annotated[Secret, checked_bundle]
     labels: Annotated[Mapping[str, str], parsers.pairs]
     platforms: Annotated[tuple[str, ...], parsers.platforms]
     main_package: Annotated[str, parsers.package]

@@ -41,6 +41,7 @@ def build_request(  # noqa: PLR0913  all that the request is made of
         attestations=inputs.attestations,
         cache=inputs.build_cache if publishes and not inputs.dry_run else "none",
         cached=_cached(inputs, tags),
+        remote=bool(inputs.buildkit_address),
         clean=context.clean,
         published=_published(inputs, commit, tags) if publishes else (),
     )

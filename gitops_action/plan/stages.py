@@ -24,7 +24,7 @@ _USERS = {
     Stage.BUILD: (
         *("builder", "rebuild", "context", "dockerfile", "main-package", "base-image"),
         *("target", "build-args", "build-secrets", "build-cache", "attestations"),
-        *("labels", "platforms"),
+        *("labels", "platforms", "buildkit-address", "buildkit-tls"),
     ),
     Stage.PROMOTE: (
         *("kustomizations", "kustomize-name", "pin", "rendered-proof", "commit-message"),
@@ -41,7 +41,7 @@ _USERS = {
 _ONLY_FOR = {
     "docker": (
         *("context", "dockerfile", "target", "build-args", "build-secrets", "build-cache"),
-        "attestations",
+        *("attestations", "buildkit-address", "buildkit-tls"),
     ),
     "ko": ("main-package", "base-image"),
 }
@@ -121,6 +121,9 @@ def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
         ]
     if inputs.gitops_known_hosts and not inputs.gitops_ssh_key:
         problems.append("`gitops-known-hosts` is for `gitops-ssh-key`, which is empty")
+    if bool(inputs.buildkit_address) != bool(inputs.buildkit_tls):
+        empty = "buildkit-tls" if inputs.buildkit_address else "buildkit-address"
+        problems.append(f"`{empty}` is empty (is the secret set for this repository?)")
     if bool(inputs.registry_username) != bool(inputs.registry_password):
         empty = "registry-password" if inputs.registry_username else "registry-username"
         problems.append(f"`{empty}` is empty (is the secret set for this repository?)")

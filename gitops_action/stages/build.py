@@ -61,9 +61,10 @@ def build(
     if request.is_for_docker:
         raise InputError(
             f"There is no {request.dockerfile}, so ko builds, which knows no targets, arguments, "
-            "secrets, caches and attestations of a build.",
+            "secrets, caches and attestations of a build, and no BuildKit.",
             hint="Name the Dockerfile with the input `dockerfile`, or leave `target`, "
-            "`build-args`, `build-secrets`, `build-cache` and `attestations` out.",
+            "`build-args`, `build-secrets`, `build-cache`, `attestations` and `buildkit-address` "
+            "out.",
         )
     package = request.main_package or _only_main_package(request, ko)
     request = request.labelled("ko", package) if request.clean else request
@@ -104,10 +105,12 @@ def _with_docker(
         raise EngineError(
             f"{dockerfile} is to be built, and no Docker engine answers on this runner.",
             hint="Either use a runner with Docker (for a container of your own: mount "
-            "/var/run/docker.sock), or build without Dockerfile and engine:\n\n"
+            "/var/run/docker.sock) or a BuildKit elsewhere (`buildkit-address`), or build without "
+            "Dockerfile and engine:\n\n"
             "    builder: ko",
         )
-    log.say(f"Building {dockerfile} with Docker.")
+    where = "on the BuildKit of `buildkit-address`" if request.remote else "with Docker"
+    log.say(f"Building {dockerfile} {where}.")
     return docker.build(request, dockerfile, log=log)
 
 

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 SHA = CommitSha("9d0f7e3" + "a" * 33)
 HEAD = CommitSha("4be1c2a" + "b" * 33)
 COMMIT = Commit(SHA, 1_700_000_000)
+# What opens a BuildKit: the authority's certificate, the client's, and the client's key.
+PEM = "-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n"
+PEM_KEY = "-----BEGIN PRIVATE KEY-----\ncanary-key\n-----END PRIVATE KEY-----\n"
 EVERYTHING = {
     "image": "ghcr.io/acme/shop",
     "kustomizations": "overlays/dev",

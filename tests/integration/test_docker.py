@@ -18,7 +18,7 @@ import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import Docker
-from gitops_action.adapters.docker.engine import _build_error
+from gitops_action.adapters.docker.failure import build_error
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import (
@@ -363,7 +363,7 @@ def test_points_to_the_instruction_that_failed() -> None:
     """
     done = Completed(argv=(), exit_code=1, stdout="", stderr=_FAILED)
 
-    error = _build_error(done, PurePosixPath("build/Dockerfile"))
+    error = build_error(done, PurePosixPath("build/Dockerfile"))
 
     assert isinstance(error, BuildError)
     assert str(error.location) == "build/Dockerfile:3"

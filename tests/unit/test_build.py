@@ -14,6 +14,7 @@ from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.stages.build import BuildRequest, build
 from tests.fakes.builders import FakeBuilder, FakeRegistry, digest_of
+from tests.fakes.waiting import LineLog
 
 
 def _request(builder: str = "auto", *, main_package: str = "") -> BuildRequest:
@@ -107,6 +108,7 @@ def test_names_the_missing_dockerfile() -> None:
         replace(_request(), secrets={"A": Secret("b")}),
         replace(_request(), cache="inline"),
         replace(_request(), attestations=("sbom",)),
+        replace(_request(), remote=True),
     ],
 )
 def test_ignores_nothing_that_ko_cannot_do(request_: BuildRequest) -> None:
@@ -119,6 +121,23 @@ def test_ignores_nothing_that_ko_cannot_do(request_: BuildRequest) -> None:
         _build(request_, docker=FakeBuilder(), ko=ko)
 
     assert ko.built == []
+
+
+def test_says_which_buildkit_builds() -> None:
+    """
+    The log names where a Dockerfile is built, so that nobody looks at the wrong machine.
+    """
+    log = LineLog()
+
+    build(
+        replace(_request(), remote=True),
+        docker=FakeBuilder(sources=("Dockerfile",)),
+        ko=_ko(),
+        images=FakeRegistry(),
+        log=log,
+    )
+
+    assert "Building Dockerfile on the BuildKit of `buildkit-address`." in log.lines
 
 
 def test_ko_passes_a_dockerfile_by() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from gitops_action.errors import InputError
 from gitops_action.inputs import load_inputs, secrets
+from gitops_action.model.buildkit import parse_bundle
 from gitops_action.model.identity import GITHUB_ACTIONS, Identity
 from gitops_action.model.secret import Secret
 from gitops_action.model.stage import Stage
 from gitops_action.model.wait import ApplicationName, WaitFor
-from tests.fakes.runs import context_of, defaults, inputs_of
+from tests.fakes.runs import PEM, PEM_KEY, context_of, defaults, inputs_of
 
 
 def test_the_defaults_of_action_yml_are_valid() -> None:
@@ -115,6 +116,10 @@ def test_values_are_parsed_into_types() -> None:
         ("attestations", "sbom none", "`provenance`"),
         ("build-cache", "gha", "`inline`"),
         ("target", "--push", "stage of the Dockerfile"),
+        ("buildkit-address", "https://buildkit", "`tcp://buildkit.example.com:1234`"),
+        ("buildkit-tls", "canary", "`cat ca.pem cert.pem key.pem`"),
+        ("buildkit-tls", f"{PEM}{PEM}", "`cat ca.pem cert.pem key.pem`"),
+        ("buildkit-tls", f"{PEM}{PEM}{PEM_KEY.replace('PRI', 'ENCRYPTED PRI')}", "passphrase"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, said: str) -> None:
@@ -127,6 +132,24 @@ def test_a_wrong_value_is_named_with_what_would_be_right(name: str, value: str, 
     assert f"`{name}`" in caught.value.message
     assert said in caught.value.message
     assert "canary" not in caught.value.message
+
+
+def test_a_bundle_is_an_authority_ourselves_and_a_key() -> None:
+    """
+    What opens a BuildKit comes as one secret, in the order of its three files.
+    """
+    ours = PEM.replace("canary", "ours")
+    between = PEM.replace("canary", "between")
+    bundle = f"of the CA\n{PEM}{ours}{between}{PEM_KEY}"
+
+    inputs = inputs_of(buildkit_address="tcp://[fd00::1]:1234", buildkit_tls=bundle)
+    parsed = parse_bundle(inputs.buildkit_tls.reveal())
+
+    assert inputs.buildkit_address == "tcp://[fd00::1]:1234"
+    assert parsed.authority == PEM
+    assert parsed.certificate == ours + between
+    assert parsed.key == Secret(PEM_KEY)
+    assert "canary-key" not in repr(parsed) + repr(inputs)
 
 
 def test_headers_are_read_one_a_line() -> None:

@@ -13,7 +13,7 @@ from gitops_action.model.via import Reporter, Via
 from gitops_action.model.wait import ResourcePattern, SyncMode
 from gitops_action.plan import gitops_token, make_plan, registry_credentials
 from gitops_action.stages.sync import ReportedRequest
-from tests.fakes.runs import SHA, context_of, everything, inputs_of, plan_of
+from tests.fakes.runs import PEM, PEM_KEY, SHA, context_of, everything, inputs_of, plan_of
 
 SHOP = "ghcr.io/acme/shop"
 ALL = tuple(Stage)
@@ -519,6 +519,31 @@ def test_a_dry_run_writes_no_cache() -> None:
 
     assert plan.build
     assert plan.build.cache == "none"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("buildkit_address", "buildkit-tls"), ("buildkit_tls", "buildkit-address")],
+)
+def test_a_buildkit_is_not_opened_without_its_key(given: str, missing: str) -> None:
+    """
+    An open BuildKit is root for everybody who reaches it: the action uses none without TLS.
+    """
+    value = "tcp://buildkit:1234" if given == "buildkit_address" else PEM + PEM + PEM_KEY
+
+    with pytest.raises(InputError, match=f"`{missing}` is empty"):
+        plan_of(**{given: value})
+
+
+def test_a_buildkit_needs_no_engine_here() -> None:
+    """
+    `builder: auto` builds the Dockerfile there, with all that an engine may not be able to do.
+    """
+    plan = plan_of(buildkit_address="tcp://buildkit:1234", buildkit_tls=PEM + PEM + PEM_KEY)
+
+    assert plan.build
+    assert plan.build.remote
+    assert plan.build.builder == "auto"
 
 
 @pytest.mark.parametrize("name", ["target", "build-args", "build-secrets", "build-cache"])

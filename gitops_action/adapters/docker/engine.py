@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 import uuid
 from dataclasses import replace
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.docker.options import options, secrets
+from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
+from gitops_action.adapters.docker.options import environment, options
+from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
 from gitops_action.adapters.refusal import explain_refusal, last_words
-from gitops_action.errors import ActionError, BuildError, EngineError, InputError, RunnerError
+from gitops_action.errors import ActionError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest
-from gitops_action.model.source import Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +26,9 @@ if TYPE_CHECKING:
     from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
 
-_BUILD_SECONDS = 7200.0
 _PUSH_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
 _DIGEST = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})")
-# BuildKit shows the failing instruction below the Dockerfile's name, its line and a rule.
-_FAILED_LINE = re.compile(r"^\S+:(\d+)\n-{10,}$", re.MULTILINE)
-_UNSUPPORTED = re.compile(r"(.+) is not supported for the docker driver")
-_NO_BUILDX = re.compile(r"is not a docker command|unknown command|unknown flag: --progress")
 
 
 class Docker:
@@ -68,8 +63,7 @@ class Docker:
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """Name the Dockerfile, if it is there."""
-        found = (self._workspace / request.dockerfile).is_file()
-        return (str(request.dockerfile),) if found else ()
+        return dockerfiles(self._workspace, request)
 
     def answers(self) -> bool:
         """Say whether an engine answers; a missing `docker` program is a missing engine too."""
@@ -86,21 +80,22 @@ class Docker:
         # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
         # removing it safe when another job has built the same. Nobody can push to `.invalid`.
         built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
-        context = self._inside(request.context)
+        context = inside(self._workspace, request.context)
         with tempfile.TemporaryDirectory(dir=self._private) as folder:
-            dockerfile = self._dockerfile(PurePosixPath(candidate), context, Path(folder))
+            file = PurePosixPath(candidate)
+            dockerfile = copy_dockerfile(self._workspace, file, context, Path(folder))
             told = Path(folder, "metadata.json")
             argv = ["--progress=plain", f"--tag={built.handle}", f"--metadata-file={told}"]
             argv += options(request)
             try:
                 done = self._docker(
                     *("buildx", "build", *argv, f"--file={dockerfile}", "--", str(context)),
-                    timeout=_BUILD_SECONDS,
+                    timeout=BUILD_SECONDS,
                     log=log,
-                    extra={"SOURCE_DATE_EPOCH": str(request.created), **secrets(request)},
+                    extra=environment(request),
                 )
                 if done.exit_code != 0:
-                    raise _build_error(done, PurePosixPath(candidate))
+                    raise build_error(done, file)
             except ActionError:
                 self.discard(built)
                 raise
@@ -133,38 +128,6 @@ class Docker:
     def _remove(self, name: str) -> None:
         self._docker("image", "rm", name, uncancelled=True)
 
-    def _dockerfile(self, dockerfile: PurePosixPath, context: Path, folder: Path) -> Path:
-        """Copy the Dockerfile beside an ignore file that keeps `.git` out of the context.
-
-        checkout leaves the job's token in `.git/config`, and `COPY . .` would put it into a layer.
-        BuildKit prefers `NAME.dockerignore` beside the Dockerfile to the context's own file, and
-        the last pattern that matches wins: so the workspace stays as it is, and nothing is copied
-        but two small files.
-        """
-        source = self._inside(dockerfile)
-        copy = folder / dockerfile.name
-        shutil.copyfile(source, copy)
-        ignored = next(
-            (
-                self._inside(file).read_bytes()
-                for file in (Path(f"{source}.dockerignore"), context / ".dockerignore")
-                if file.is_file()
-            ),
-            b"",
-        )
-        Path(f"{copy}.dockerignore").write_bytes(ignored + b"\n**/.git\n")
-        return copy
-
-    def _inside(self, path: PurePath) -> Path:
-        """Follow links, but not out of the workspace: a Dockerfile could be a link to a secret."""
-        real = (self._workspace / path).resolve()
-        if not real.is_relative_to(self._workspace.resolve()):
-            raise InputError(
-                f"{path} leads out of the workspace.",
-                hint="Use files and folders of the repository itself.",
-            )
-        return real
-
     def _docker(
         self,
         *argv: str,
@@ -192,30 +155,3 @@ def _digests(metadata: Path) -> tuple[Digest, ...]:
     told = json.loads(metadata.read_bytes())
     keys = ("containerimage.digest", "containerimage.config.digest")
     return tuple(dict.fromkeys(Digest(told[key]) for key in keys if told.get(key)))
-
-
-def _build_error(done: Completed, dockerfile: PurePosixPath) -> ActionError:
-    said = last_words(done.stderr)
-    if _NO_BUILDX.search(done.stderr):
-        return RunnerError(
-            f"Docker has no buildx here: {said}",
-            hint="Install the buildx plugin, or use the action's image, which carries it.",
-        )
-    if unsupported := _UNSUPPORTED.search(done.stderr):
-        what = unsupported[1].rpartition(": ")[2]
-        return EngineError(
-            f"This runner's Docker engine cannot do this, and nothing was built: {what} needs "
-            "another image store.",
-            hint='Turn on the engine\'s containerd image store (`"features": '
-            '{"containerd-snapshotter": true}` in its daemon.json). Or do without: several '
-            "`platforms` of a Go program need no engine with `builder: ko`; a cache that every "
-            "engine has is `build-cache: inline`; `attestations: none`.",
-        )
-    lines = _FAILED_LINE.findall(done.stderr)
-    return BuildError(
-        f"The build took longer than {_BUILD_SECONDS / 3600:.0f} hours."
-        if done.timed_out
-        else f"{dockerfile} could not be built: {said}",
-        hint="The lines of the build above say which instruction failed and what it printed.",
-        location=Location(dockerfile, int(lines[-1])) if lines else None,
-    )

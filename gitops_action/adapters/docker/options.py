@@ -30,9 +30,10 @@ def options(request: BuildRequest) -> list[str]:
     return given + _cache(request)
 
 
-def secrets(request: BuildRequest) -> dict[str, str]:
-    """Give the variables in which buildx finds the secrets."""
-    return {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
+def environment(request: BuildRequest) -> dict[str, str]:
+    """Give the variables in which buildx finds the secrets, and the time of the commit."""
+    secrets = {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
+    return {"SOURCE_DATE_EPOCH": str(request.created), **secrets}
 
 
 def _cache(request: BuildRequest) -> list[str]:

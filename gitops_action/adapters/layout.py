@@ -1,0 +1,32 @@
+"""An OCI layout with one image, or one index of several, and what crane says of its push."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from gitops_action.adapters.refusal import explain_refusal
+from gitops_action.model.image import Digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitops_action.adapters.process import Completed
+    from gitops_action.model.image import ImageReference
+
+
+def layout_digest(folder: Path) -> Digest:
+    """Read the digest of what `crane push` will push.
+
+    https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+    """
+    [manifest] = json.loads((folder / "index.json").read_bytes())["manifests"]
+    return Digest(manifest["digest"])
+
+
+def pushed_digest(done: Completed, reference: ImageReference) -> Digest:
+    """Read the digest that `crane push` printed; raises RegistryLoginError, RegistryError."""
+    _, _, digest = done.stdout.strip().rpartition("@")
+    if done.exit_code != 0 or not digest:
+        raise explain_refusal(done.stderr, reference.repository.registry)
+    return Digest(digest)

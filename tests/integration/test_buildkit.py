@@ -1,0 +1,422 @@
+"""A real BuildKit behind mutual TLS: what it builds, what opens it, and what is left."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.docker import BuildKit
+from gitops_action.adapters.docker.failure import build_error
+from gitops_action.adapters.process import Completed, Processes
+from gitops_action.adapters.registry import Registry, write_credentials
+from gitops_action.errors import BuildError, CancelledError, EngineError
+from gitops_action.model.build import BuildRequest
+from gitops_action.model.image import ImageReference, Repository
+from gitops_action.model.log import HeldLog
+from gitops_action.model.secret import Secret
+from tests.systems.buildkit import RunningBuildKit, required_buildkit
+from tests.systems.engine import add_buildx
+from tests.systems.recorder import Recorder
+from tests.systems.registry import closed_registry, open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "canary-s3cret"
+CREATED = 1_700_000_000
+PLATFORMS = ("linux/amd64", "linux/arm64")
+# A compiler's stand-in: its output says for which platform, and is as new as the build.
+TOOL = """package main
+
+import (
+	"os"
+	"time"
+)
+
+func main() {
+	if os.Getenv("TARGETARCH") == "never" {
+		time.Sleep(time.Minute)
+	}
+	os.Mkdir("/out", 0o755)
+	os.WriteFile("/out/app", []byte(os.Getenv("TARGETARCH")), 0o755)
+}
+"""
+DOCKERFILE = """FROM --platform=$BUILDPLATFORM tool:1 AS build
+ARG TARGETARCH
+RUN ["/tool"]
+FROM scratch
+COPY --from=build /out /
+COPY . /
+"""
+_NO_ANSWER = """#1 [internal] waiting for connection
+#1 ERROR: context deadline exceeded
+ERROR: failed to build: context deadline exceeded
+"""
+
+
+class Connect(Protocol):
+    """Makes the adapter; `tls` is by default what opens `running`."""
+
+    def __call__(
+        self,
+        running: RunningBuildKit,
+        *,
+        tls: str = "",
+        registry: str = "127.0.0.1:1",
+        path: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> BuildKit: ...
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry in Docker Hub's place, with the image that the Dockerfile begins with."""
+    folder = tmp_path_factory.mktemp("tool")
+    (folder / "main.go").write_text(TOOL)
+    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}
+    build = ["go", "build", "-o", str(folder / "tool"), str(folder / "main.go")]
+    subprocess.run(build, check=True, env=go)
+    with tarfile.open(folder / "layer.tar", "w") as layer:
+        layer.add(folder / "tool", "tool")
+    with open_registry() as running:
+        tag = f"{running.address}/library/tool:1"
+        layers = ["-f", str(folder / "layer.tar"), "-t", tag]
+        subprocess.run(
+            ["crane", "append", "--oci-empty-base", *layers], check=True, capture_output=True
+        )
+        yield running.address
+
+
+@pytest.fixture(scope="module")
+def buildkit(mirror: str) -> Iterator[RunningBuildKit]:
+    """One BuildKit for most tests."""
+    with required_buildkit(mirror=mirror) as running:
+        yield running
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """What checkout leaves, its token included."""
+    folder = tmp_path / "workspace"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").write_text(f"extraheader = {CANARY}")
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    (folder / "note").write_text("note")
+    return folder
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A folder that only we can enter."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def connect(workspace: Path, private: Path, tmp_path: Path) -> Connect:
+    """The adapter, with a registry's user."""
+    credentials = tmp_path / "credentials"
+
+    def _connect(
+        running: RunningBuildKit,
+        *,
+        tls: str = "",
+        registry: str = "127.0.0.1:1",
+        path: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> BuildKit:
+        if not credentials.exists():
+            write_credentials(credentials, registry, "robot", Secret(CANARY))
+            add_buildx(credentials)
+        return BuildKit(
+            Processes(cancellation or Cancellation()),
+            # The machine may have an engine: this must work without.
+            env={
+                "PATH": path or os.environ["PATH"],
+                "DOCKER_HOST": f"unix://{tmp_path}/no.sock",
+                "BUILDX_BUILDER": "somebody-elses",
+                "GITHUB_TOKEN": CANARY,
+            },
+            workspace=workspace,
+            private=private,
+            credentials=credentials,
+            address=running.address,
+            tls=Secret(tls or running.tls),
+        )
+
+    return _connect
+
+
+REQUEST = BuildRequest(
+    builder="docker",
+    module=PurePosixPath(),
+    context=PurePosixPath(),
+    dockerfile=PurePosixPath("Dockerfile"),
+    main_package="",
+    base_image="",
+    labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
+    created=CREATED,
+    platforms=PLATFORMS,
+    remote=True,
+)
+
+
+class WatchingLog(HeldLog):
+    """Keeps BuildKit's lines, and who may read what opens it while they come."""
+
+    def __init__(self, private: Path) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.modes: set[tuple[str, int]] = set()
+        self._private = private
+
+    def foreign(self, text: str) -> None:
+        """Look at the files as they are at this line."""
+        self.lines.append(text)
+        for file in self._private.glob("*/*.pem"):
+            self.modes.add((file.name, file.stat().st_mode & 0o777))
+
+
+def _blob(layout: Path, digest: str) -> bytes:
+    return (layout / "blobs" / digest.replace(":", "/")).read_bytes()
+
+
+def _files(layout: Path, image: str) -> dict[str, bytes]:
+    """Read every file of an image of the layout."""
+    found = {}
+    for layer in json.loads(_blob(layout, image))["layers"]:
+        with tarfile.open(fileobj=io.BytesIO(_blob(layout, layer["digest"]))) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                if file:
+                    found[member.name] = file.read()
+    return found
+
+
+def test_builds_for_two_platforms_without_an_engine(
+    connect: Connect, buildkit: RunningBuildKit, private: Path
+) -> None:
+    """
+    One build gives an image for each platform, from public bases, and no token of checkout's.
+    """
+    with closed_registry("robot", CANARY) as running:
+        docker = connect(buildkit, registry=running.address)
+        tagged = ImageReference(Repository(f"{running.address}/acme/shop"), "1")
+
+        request = replace(REQUEST, attestations=("provenance",))
+        built = docker.build(request, "Dockerfile", log=HeldLog())
+        layout = Path(built.handle)
+        index = json.loads(_blob(layout, str(built.digests[0])))
+        pushed = docker.push(built, tagged, log=HeldLog())
+        registry = Registry(
+            Processes(Cancellation()),
+            env={"PATH": os.environ["PATH"]},
+            private=private,
+            credentials=private.parent / "credentials",
+        )
+        seen, labels = registry.digest(tagged), registry.labels(tagged)
+        images = {
+            image["platform"]["architecture"]: _files(layout, image["digest"])
+            for image in index["manifests"]
+            if image["platform"]["os"] == "linux"
+        }
+        proofs = [
+            image["annotations"]["vnd.docker.reference.type"]
+            for image in index["manifests"]
+            if image["platform"]["os"] == "unknown"
+        ]
+        docker.discard(built)
+
+    assert (pushed,) == built.digests
+    assert seen == pushed
+    assert labels["note"] == "a, b=c"
+    assert {name: files["app"] for name, files in images.items()} == {
+        "amd64": b"amd64",
+        "arm64": b"arm64",
+    }
+    assert not [name for files in images.values() for name in files if ".git" in name]
+    assert proofs == ["attestation-manifest"] * 2
+    assert list(private.iterdir()) == []
+
+
+def test_the_same_commit_gives_the_same_digest(
+    connect: Connect, buildkit: RunningBuildKit, mirror: str, workspace: Path
+) -> None:
+    """
+    Another BuildKit, another checkout and another hour make the same image.
+    """
+    with required_buildkit(mirror=mirror) as other:
+        first = connect(buildkit).build(REQUEST, "Dockerfile", log=HeldLog())
+        os.utime(workspace / "note", (CREATED + 5000, CREATED + 5000))
+        second = connect(other).build(REQUEST, "Dockerfile", log=HeldLog())
+
+    assert first.digests == second.digests
+
+
+def test_finds_layers_in_the_registry(
+    connect: Connect, buildkit: RunningBuildKit, mirror: str, private: Path
+) -> None:
+    """
+    A BuildKit that has built nothing yet takes the layers that another one has kept.
+    """
+    with closed_registry("robot", CANARY) as running, required_buildkit(mirror=mirror) as other:
+        kept = ImageReference(Repository(f"{running.address}/acme/shop"), "buildcache")
+        request = replace(REQUEST, cache="registry", cached=(kept,))
+        log = WatchingLog(private)
+
+        connect(buildkit, registry=running.address).build(request, "Dockerfile", log=HeldLog())
+        connect(other).build(request, "Dockerfile", log=log)
+
+    steps = {line.split()[0] for line in log.lines if "RUN" in line}
+    assert len(steps) == len(PLATFORMS)
+    assert {f"{step} CACHED" for step in steps} <= set(log.lines)
+
+
+def test_no_key_is_in_an_argument_or_left(
+    connect: Connect, buildkit: RunningBuildKit, private: Path, tmp_path: Path
+) -> None:
+    """
+    The key lies in a file that only we can read, while the build runs and no longer.
+    """
+    recorder = Recorder.of(["docker"], tmp_path / "recorder")
+    docker = connect(buildkit, path=recorder.path)
+    log = WatchingLog(private)
+
+    built = docker.build(REQUEST, "Dockerfile", log=log)
+
+    secret = buildkit.tls.splitlines()[-2]
+    assert log.modes == {("ca.pem", 0o600), ("cert.pem", 0o600), ("key.pem", 0o600)}
+    assert secret not in str(recorder.children())
+    assert CANARY not in str(recorder.children())
+    assert {name for child in recorder.children() for name in child.environment} == {
+        "BUILDX_CONFIG",
+        "BUILDX_GIT_INFO",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS",
+        "DOCKER_CONFIG",
+        "HOME",
+        "PATH",
+        "SOURCE_DATE_EPOCH",
+        "TMPDIR",
+    }
+    assert [str(path) for path in private.iterdir()] == [built.handle]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((3, 4, 5), "unknown ca"),
+        ((1, 1, 2), "not trusted"),
+        ((1, 0, 2), "key values mismatch"),
+    ],
+    ids=["stranger", "authority", "order"],
+)
+def test_says_why_buildkit_does_not_let_us_in(
+    connect: Connect,
+    buildkit: RunningBuildKit,
+    private: Path,
+    parts: tuple[int, ...],
+    said: str,
+) -> None:
+    """
+    A certificate that does not fit is told at once, with what the secret must hold.
+    """
+    blocks = (buildkit.tls + buildkit.stranger).split("-----BEGIN ")[1:]
+    tls = "".join(f"-----BEGIN {blocks[part]}" for part in parts)
+    started = time.monotonic()
+
+    with pytest.raises(EngineError) as caught:
+        connect(buildkit, tls=tls).build(REQUEST, "Dockerfile", log=HeldLog())
+
+    assert said in caught.value.message
+    assert buildkit.address in caught.value.message
+    assert "`buildkit-tls`" in caught.value.hint
+    assert time.monotonic() - started < 5
+    assert list(private.iterdir()) == []
+
+
+def test_says_that_no_buildkit_answers() -> None:
+    """
+    An address where nothing runs is no failure of the Dockerfile.
+    """
+    done = Completed(argv=(), exit_code=1, stdout="", stderr=_NO_ANSWER)
+
+    error = build_error(done, PurePosixPath("Dockerfile"))
+
+    assert isinstance(error, EngineError)
+    assert "`buildkit-address` does not answer" in error.message
+
+
+def test_says_which_instruction_failed(
+    connect: Connect, buildkit: RunningBuildKit, workspace: Path, private: Path
+) -> None:
+    """
+    A Dockerfile's own failure is on its line, as with an engine, and leaves no layout.
+    """
+    (workspace / "Dockerfile").write_text("FROM scratch\n\nCOPY missing /\n")
+
+    with pytest.raises(BuildError, match="missing") as caught:
+        connect(buildkit).build(REQUEST, "Dockerfile", log=HeldLog())
+
+    assert str(caught.value.location) == "Dockerfile:3"
+    assert list(private.iterdir()) == []
+
+
+def test_a_cancelled_build_leaves_nothing(
+    connect: Connect, buildkit: RunningBuildKit, workspace: Path, private: Path
+) -> None:
+    """
+    A cancelled run is over within seconds, here and on the BuildKit.
+    """
+    (workspace / "Dockerfile").write_text('FROM tool:1\nENV TARGETARCH=never\nRUN ["/tool"]\n')
+    cancellation = Cancellation()
+    docker = connect(buildkit, cancellation=cancellation)
+    cancelled: list[float] = []
+
+    def _cancel() -> None:
+        if _becomes(running=True):
+            cancelled.append(time.monotonic())
+            cancellation.cancel("the run was cancelled")
+
+    watcher = threading.Thread(target=_cancel)
+    watcher.start()
+
+    with pytest.raises(CancelledError):
+        docker.build(replace(REQUEST, platforms=()), "Dockerfile", log=HeldLog())
+
+    ended = time.monotonic()
+    watcher.join()
+    assert ended - cancelled[0] < 5
+    assert list(private.iterdir()) == []
+    assert _becomes(running=False)
+
+
+def _becomes(*, running: bool) -> bool:
+    """Wait until the tool runs in a container, or no longer."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if (
+            any(_command(folder) == b"/tool\0" for folder in Path("/proc").glob("[0-9]*"))
+            is running
+        ):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
