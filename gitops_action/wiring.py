@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gitops_action.adapters.argocd import ArgoCD
@@ -39,6 +40,9 @@ from gitops_action.place import (
 from gitops_action.plan import Plan, gitops_token, registry_credentials
 from gitops_action.stages.promote import GitHub, SourceHistory
 
+# A wait for a report asks again itself, and has a deadline of its own.
+_REPORT_PATIENCE_SECONDS = 15.0
+
 
 @contextmanager
 def wired(
@@ -61,7 +65,8 @@ def wired(
         folder_of(RENDER_USER) as (renderings, renderer),
     ):
         clone = _gitops(inputs, context, plan, place, cancellation)
-        github = GitHubApi(
+        api = partial(
+            GitHubApi,
             Http(cancellation, ca_file=ca_file, proxies=place.base),
             cancellation,
             repository=plan.gitops_name,
@@ -69,6 +74,7 @@ def wired(
             rest=context.api_url,
             graphql=context.graphql_url,
         )
+        github = api()
         branches = GitHubRepository(github)
         through_git = inputs.delivery.clones
         source = Git(
@@ -117,7 +123,7 @@ def wired(
             argocd=ArgoCD(
                 argocd_http, inputs.argocd_server, inputs.argocd_token, inputs.argocd_headers
             ),
-            reports=GitHubReports(github),
+            reports=GitHubReports(api(patience_seconds=_REPORT_PATIENCE_SECONDS)),
             cancellation=cancellation,
             chance=random.SystemRandom().random,
         )

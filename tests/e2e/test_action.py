@@ -56,6 +56,8 @@ def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str)
     The whole job: one commit that changes one line, an image under each tag, and Argo CD follows.
     """
     job = world.job()
+    # Whoever looks for a fault switches these on, and no secret may show in what they add.
+    job.env |= {"ACTIONS_STEP_DEBUG": "true", "RUNNER_DEBUG": "1"}
     before = world.git.head(REPOSITORY)
     text = (job.workspace / MAIN).read_text()
     job.write(MAIN, text.replace("ReadHeaderTimeout: 5", "ReadHeaderTimeout: 6"))

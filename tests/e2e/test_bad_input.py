@@ -82,7 +82,7 @@ def _publish(world: World, **given: str) -> dict[str, str]:
         ),
         pytest.param(
             lambda world: _publish(world, image=f"{_NOBODY_LISTENS}/acme/shop"),
-            ("registry", _NOBODY_LISTENS, "image"),
+            ("registry-unavailable", _NOBODY_LISTENS, "image"),
             id="unreachable registry",
         ),
         pytest.param(

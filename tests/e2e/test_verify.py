@@ -79,7 +79,7 @@ def test_a_warm_stage_costs_little_beside_go_itself(job: HostedRunner) -> None:
     beside = [
         {run["stage"]: run["seconds"] for run in json.loads(step.outputs["timings"])}["verify"]
         - seconds(step, "`go test` took")
-        - seconds(step, "keeping its caches")
+        - seconds(step, "copying its caches")
         for step in steps
     ]
     assert min(beside) <= 0.3

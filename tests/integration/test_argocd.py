@@ -23,6 +23,7 @@ from gitops_action.model.secret import Secret
 from gitops_action.model.source import CommitSha
 from gitops_action.stages.sync import ApplicationName, Promoted, SyncRequest, WaitFor, sync
 from tests.fakes.argocd import Answer, Behaviour, FakeArgoCD
+from tests.fakes.argocd_api import Request
 from tests.fakes.waiting import LinearAncestry, LineLog
 
 if TYPE_CHECKING:
@@ -125,6 +126,27 @@ def test_a_refresh_that_takes_too_long_is_ended_and_asked_for(
             adapter.application("shop", refresh=True, timeout=0.5)
 
         assert adapter.application("shop").refresh_queued
+
+
+def test_a_plain_question_asks_for_no_refresh_and_no_version(client: Client) -> None:
+    """
+    T6: even an empty `refresh` refreshes. T31: a `resourceVersion` of another server is a 403.
+    """
+    asked: list[set[str]] = []
+
+    class Listening(FakeArgoCD):
+        def answer(self, request: Request, seconds: float) -> Answer:
+            asked.append(set(request.query))
+            return super().answer(request, seconds)
+
+    with Listening() as fake:
+        fake.add_application("shop", repo_url=URL, resolve=lambda _: OLD)
+        adapter = client(fake.url, fake.token)
+
+        adapter.application("shop")
+        adapter.application("shop", "argocd", project="default", refresh=True)
+
+    assert asked == [set(), {"appNamespace", "project", "refresh"}]
 
 
 def test_serves_below_a_root_path_only(client: Client) -> None:

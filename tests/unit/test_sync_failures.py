@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,10 +19,10 @@ from gitops_action.errors import (
 )
 from gitops_action.model.argocd import Application, Condition, Operation, Resource
 from gitops_action.model.source import CommitSha
-from gitops_action.stages.sync import Promoted, SyncResult, sync
+from gitops_action.stages.sync import ApplicationName, Promoted, SyncResult, sync
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
 from tests.fakes.wait import Wait
-from tests.fakes.waiting import LinearAncestry
+from tests.fakes.waiting import LinearAncestry, ScriptedArgoCD
 
 RUNNING = Operation(phase="Running", revision=OURS, started_at=BEFORE)
 
@@ -260,3 +261,60 @@ def test_a_branch_that_left_our_commit_behind_fails() -> None:
 
     assert "force" in raised.value.hint
     assert wait.seconds == pytest.approx(20, abs=2)
+
+
+def test_many_applications_of_a_server_that_hangs_do_not_delay_the_deadline() -> None:
+    """
+    Each last look may take a second; together they may not take one each.
+    """
+
+    class Hanging(ScriptedArgoCD):
+        def application(self, *_: object, timeout: float = 10.0, **__: object) -> Application:
+            wait.clock.sleep(timeout)
+            raise ArgoCDUnavailableError("no answer in time", hint="")
+
+    wait = Wait()
+    wait.argocd = Hanging(wait.clock, [])
+    names = tuple(ApplicationName(f"shop-{number}") for number in range(64))
+    wait.request = replace(wait.request, applications=names, timeout_seconds=60)
+
+    with pytest.raises(WaitTimeoutError):
+        wait.run()
+
+    assert 60 <= wait.seconds <= 62
+
+
+def test_a_rollout_of_fourteen_minutes_is_waited_for() -> None:
+    """
+    Slow is no failure: it is within the default deadline, and said once.
+    """
+    wait = Wait((0, application(health="Progressing")), (840, application()))
+
+    assert wait.run().applications[0].health == "Healthy"
+    assert 840 <= wait.seconds <= 846
+
+
+@pytest.mark.parametrize("later", [application(), application(health="Degraded")])
+def test_all_applications_are_healthy_at_the_end_and_not_one_after_the_other(
+    later: Application,
+) -> None:
+    """
+    One that was done early is looked at once more when the last one is done.
+    """
+
+    class Two(ScriptedArgoCD):
+        def application(self, name: str, *_: object, **__: object) -> Application:
+            now = wait.seconds
+            if name == "slow":
+                return application(uid="2", health="Healthy" if now >= 100 else "Progressing")
+            return application() if now < 5 else later
+
+    wait = Wait()
+    wait.argocd = Two(wait.clock, [])
+    names = (ApplicationName("early"), ApplicationName("slow"))
+    wait.request = replace(wait.request, applications=names)
+
+    with pytest.raises(DegradedError) if later.health == "Degraded" else nullcontext():
+        wait.run()
+
+    assert wait.seconds <= 165

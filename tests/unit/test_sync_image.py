@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from gitops_action.errors import OtherImageError
 from gitops_action.model.argocd import Application, Comparison, Resource
+from gitops_action.model.argocd_tree import Node
 from gitops_action.stages.sync import WaitFor
 from tests.fakes.applications import LATER, application
 from tests.fakes.promotions import IMAGE, OLD_IMAGE, SOURCES, branch, promoted
@@ -136,6 +138,27 @@ def test_without_pods_of_its_own_it_is_said(
 
     assert len(wait.log.annotations) == 1
     assert f"shop has no pod of {IMAGE}" in wait.log.annotations[0]
+
+
+def pod(owner: str) -> tuple[Node, ...]:
+    return (Node(kind=owner, uid="1"), Node(kind="Pod", uid="2", parents=("1",)))
+
+
+@pytest.mark.parametrize(("owner", "fails"), [("Job", False), ("ReplicaSet", True)])
+def test_finished_pods_beside_a_deployment_without_replicas_are_not_in_our_place(
+    owner: str, *, fails: bool
+) -> None:
+    """
+    A Deployment scaled to zero runs nothing; a finished Job still has the older image.
+    """
+    later = running(OLD_IMAGE, reconciled_at=LATER + timedelta(seconds=1))
+    wait = waiting((0, running(OLD_IMAGE)), (1, later), diff=CHANGED)
+    wait.argocd.nodes = pod(owner)
+
+    with pytest.raises(OtherImageError) if fails else nullcontext():
+        wait.run()
+
+    assert (f"shop has no pod of {IMAGE}" in "".join(wait.log.annotations)) is not fails
 
 
 def test_synced_asks_for_no_pods() -> None:

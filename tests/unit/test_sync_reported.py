@@ -7,8 +7,14 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import ReportedError, RolledBackError, WaitTimeoutError
+from gitops_action.errors import (
+    GitOpsUnavailableError,
+    ReportedError,
+    RolledBackError,
+    WaitTimeoutError,
+)
 from gitops_action.kustomization import ImageRequest
+from gitops_action.model.deployment import CommitReport
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.source import CommitSha
 from gitops_action.model.via import Reporter, Via, parse_via
@@ -251,3 +257,44 @@ def test_refuses_what_is_no_report(text: str) -> None:
     """
     with pytest.raises(ValueError, match="status:CONTEXT"):
         parse_via(text)
+
+
+class Silent(MemoryReports):
+    """Does not answer from the first second to the second one."""
+
+    def __init__(self, clock: FakeClock, seconds: tuple[float, float]) -> None:
+        super().__init__(clock, (OLD, OURS))
+        self._now, self._seconds = clock.monotonic, seconds
+        self._first = clock.now
+
+    def status(self, sha: CommitSha, context: str) -> CommitReport | None:
+        since, until = self._seconds
+        if since <= self._now() - self._first < until:
+            raise GitOpsUnavailableError("GitHub does not answer.", hint="")
+        return super().status(sha, context)
+
+
+def test_a_github_that_is_away_for_minutes_is_waited_for() -> None:
+    """
+    Neither an outage nor a rate limit says anything about the rollout.
+    """
+    wait = Waiting()
+    wait.reports = Silent(wait.clock, (5, 300))
+    wait.reports.say(OURS, "success", at=20)
+
+    assert wait.run().applications[0].sync == "success"
+    assert 300 <= wait.seconds <= 330
+    assert wait.log.lines.count("GitHub does not answer.") == 1
+
+
+def test_a_github_that_stays_away_ends_the_wait_at_its_deadline() -> None:
+    """
+    Not before, and not after; what is said is that it does not answer.
+    """
+    wait = Waiting()
+    wait.reports = Silent(wait.clock, (5, 10_000))
+
+    with pytest.raises(GitOpsUnavailableError):
+        wait.run(seconds=600)
+
+    assert wait.seconds == 600

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops_action.errors import ActionError, ArgoCDLoginError, CancelledError
+from gitops_action.errors import ActionError, ArgoCDLoginError, CancelledError, ComparisonError
 from gitops_action.model.argocd import Application, Condition, Operation
 from gitops_action.stages.sync import ApplicationName, SyncResult
-from tests.fakes.applications import BEFORE, LATER, OLDER, OURS, application
+from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, application
 from tests.fakes.wait import Wait
 from tests.fakes.waiting import FakeClock, ScriptedArgoCD
 
@@ -20,6 +20,16 @@ FAILED = Operation(
 )
 BROKEN = application(
     sync="Unknown", revision="main", conditions=(Condition("ComparisonError", "no such field"),)
+)
+UNREACHABLE = replace(
+    BROKEN,
+    conditions=(
+        Condition(
+            "ComparisonError",
+            "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error:"
+            " code = Unknown desc = failed to list refs: dial tcp 192.0.2.1:443: i/o timeout",
+        ),
+    ),
 )
 PROGRESSING = application(health="Progressing")
 
@@ -111,6 +121,48 @@ def test_our_own_rollout_failed(script: list[tuple[float, Application | ActionEr
             id="the token was revoked just before the deadline",
         ),
         pytest.param([(0, application(health="Missing"))], id="nothing is there"),
+        pytest.param(
+            [(0, replace(OLD, health="Progressing")), (2, PROGRESSING)], id="progressing before"
+        ),
+        pytest.param(
+            [(0, OLD), *again_and_again(UNREACHABLE)], id="the git server cannot be reached"
+        ),
+        pytest.param(
+            [
+                (0, OLD),
+                (2, application(sync="OutOfSync", operation=replace(FAILED, revision=NEWER))),
+            ],
+            id="the sync of a descendant failed",
+        ),
+        pytest.param(
+            [
+                (0, OLD),
+                (
+                    2,
+                    application(
+                        health="Degraded",
+                        revision=NEWER,
+                        reconciled_at=LATER + timedelta(seconds=1),
+                        operation=replace(FAILED, phase="Succeeded", revision=NEWER),
+                    ),
+                ),
+            ],
+            id="degraded by a descendant",
+        ),
+        pytest.param(
+            [
+                (0, OLD),
+                (
+                    2,
+                    application(
+                        health="Degraded",
+                        reconciled_at=LATER + timedelta(seconds=1),
+                        operation=replace(FAILED, phase="Succeeded", revision=OLDER),
+                    ),
+                ),
+            ],
+            id="degraded, and our commit changed nothing of it",
+        ),
     ],
 )
 def test_it_was_not_our_rollout(script: list[tuple[float, Application | ActionError]]) -> None:
@@ -118,6 +170,24 @@ def test_it_was_not_our_rollout(script: list[tuple[float, Application | ActionEr
     Another's failure, or an Argo CD that cannot be asked, puts nothing back.
     """
     assert failure(*script) is False
+
+
+@pytest.mark.parametrize(("head", "failed"), [(OURS, True), (NEWER, False)])
+def test_what_cannot_be_rendered_is_ours_only_at_the_head_of_the_branch(
+    head: str, *, failed: bool
+) -> None:
+    """
+    A newer commit that keeps our image, and breaks something else, is not taken for ours.
+    """
+    wait = Wait((0, OLD), *again_and_again(BROKEN))
+    wait.request = replace(wait.request, timeout_seconds=200, branch="main")
+    wait.ancestry.commits = [OLDER, OURS, NEWER][: 2 + (head == NEWER)]
+
+    with pytest.raises(ComparisonError) as raised:
+        wait.run()
+
+    assert isinstance(raised.value.partial, SyncResult)
+    assert raised.value.partial.rollout_failed is failed
 
 
 def test_a_cancelled_wait_puts_nothing_back() -> None:

@@ -271,3 +271,16 @@ def test_a_spec_that_lost_a_source_is_compared_again() -> None:
     wait.run()
 
     assert wait.seconds >= 10
+
+
+def test_a_health_that_nobody_knows_is_not_healthy() -> None:
+    """
+    A word that is none of Argo CD's ends at the deadline with a reason, and in no crash.
+    """
+    odd = Resource(group="acme.io", kind="Shop", name="shop", health="Hibernating")
+    wait = Wait((0, application(resources=(odd,))))
+    pattern = parse_resource_pattern("acme.io:Shop:shop")
+    wait.request = replace(wait.request, resources=(pattern,), timeout_seconds=30)
+
+    with pytest.raises(WaitTimeoutError, match="Hibernating"):
+        wait.run()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ActionError, CancelledError
 from gitops_action.stages.sync.diagnosis import Live, diagnose
+from gitops_action.stages.sync.image import is_idle
 from gitops_action.stages.sync.narrow import chosen
 from gitops_action.stages.sync.view import State
 
@@ -46,6 +47,8 @@ class Look:
         if stands and now - since >= _WINDOW_AFTER and now - looked_at >= _WINDOW_AGAIN:
             self._windows_at[watch] = now
             watch.in_window(self._window(verdict.application))
+        if verdict.state is State.IMAGE and self._idle(verdict.application):
+            watch.idles()
         ill = verdict.state is State.HEALTH and now - since >= _PODS_AFTER
         if ill and self._pods_since.get(watch) != since:
             self._pods_since[watch] = since
@@ -71,6 +74,14 @@ class Look:
             raise
         except ActionError:
             return ""
+
+    def _idle(self, application: Application) -> bool:
+        try:
+            return is_idle(self._argocd.tree(application))
+        except CancelledError:
+            raise
+        except ActionError:
+            return False
 
     def _pods(self, watch: Watch, application: Application) -> tuple[str, ...]:
         return diagnose(application, _ill(application, watch), live=self._argocd)

@@ -6,6 +6,7 @@ nothing from being deployed.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gitops_action.stages.sync import failures
@@ -21,6 +22,19 @@ _GRACE_SECONDS = 120.0
 # The comparison from before we asked, and two that we asked for.
 _COMPARISONS = 3
 _TOO_LARGE = "resource size limit"
+# As git, Go's net package and gRPC word it where a server cannot be reached, or lets nobody in.
+_OUTSIDE = re.compile(
+    r"dial tcp|dial unix|connection (refused|reset|error)|no such host|could not resolve host"
+    r"|i/o timeout|timed? ?out|deadline ?exceeded|code = unavailable|\bEOF\b|tls: |x509: "
+    r"|failed to list refs|ls-remote|repository not (found|accessible)|ssh: "
+    r"|authentication (required|failed)|authorization failed|permission denied|unauthorized",
+    re.IGNORECASE,
+)
+
+
+def is_outside(message: str) -> bool:
+    """Whether what could not be rendered failed by a server or a right, and by no commit."""
+    return bool(_OUTSIDE.search(message))
 
 
 def not_compared(view: View) -> Finding | None:

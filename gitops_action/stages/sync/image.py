@@ -14,13 +14,25 @@ from gitops_action.stages.sync.view import Finding, State
 from gitops_action.stages.sync.words import short
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitops_action.errors import ActionError
+    from gitops_action.model.argocd_tree import Node
     from gitops_action.stages.sync.view import View
 
 _GRACE_SECONDS = 5.0
 # What has pods as long as it is there, and what has pods now and then.
 _LASTING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Pod"})
 _PASSING = frozenset({"CronJob", "Job"})
+
+
+def is_idle(nodes: Sequence[Node]) -> bool:
+    """Whether all pods among the live resources are of what runs now and then: Jobs, finished."""
+    pods = [node for node in nodes if node.kind == "Pod"]
+    kinds = {node.uid: node.kind for node in nodes}
+    return bool(pods) and all(
+        pod.parents and {kinds.get(owner) for owner in pod.parents} <= _PASSING for pod in pods
+    )
 
 
 def other_image(view: View) -> Finding | None:
@@ -56,7 +68,7 @@ def _runs(view: View) -> bool:
 
 def _must_run(view: View) -> bool:
     """Whether a workload with our image would have pods, so that another image is in its place."""
-    return _kept_running(view) and bool(_in_its_place(view) or _overrides(view))
+    return _kept_running(view) and bool((_in_its_place(view) and not view.idle) or _overrides(view))
 
 
 def _kept_running(view: View) -> bool:

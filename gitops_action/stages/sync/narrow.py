@@ -62,7 +62,9 @@ def _health(resources: Sequence[Resource], patterns: Sequence[ResourcePattern]) 
         for one in resources
         if any(each.matches(one.group, one.kind, one.name) for each in patterns)
     ]
-    return min(found, key=_HEALTHS.index, default="")
+    # A word that is none of Argo CD's is as good as not known.
+    known = (one if one in _HEALTHS else "Unknown" for one in found)
+    return min(known, key=_HEALTHS.index, default="")
 
 
 def _ours(

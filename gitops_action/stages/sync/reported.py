@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gitops_action.errors import ReportedError, RolledBackError, WaitTimeoutError
+from gitops_action.errors import (
+    GitOpsUnavailableError,
+    ReportedError,
+    RolledBackError,
+    WaitTimeoutError,
+)
 from gitops_action.model.via import Reporter, Via
 from gitops_action.model.wait import ApplicationName
 from gitops_action.stages.sync.lineage import Branches, Lineage, Relation
@@ -20,7 +26,7 @@ from gitops_action.stages.sync.request import ApplicationResult, SyncResult
 from gitops_action.stages.sync.words import duration, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import PurePosixPath
 
     from gitops_action.model.deployment import CommitReport
@@ -28,7 +34,10 @@ if TYPE_CHECKING:
     from gitops_action.model.source import CommitSha
     from gitops_action.stages.sync.request import Promoted
 
+T = TypeVar("T")
+
 _POLL_SECONDS = 10.0
+_REFUSED_SECONDS = 30.0
 _HEARTBEAT_SECONDS = 55.0
 # The newest commits that are looked at beside ours: each costs a question in every round.
 _DESCENDANTS = 10
@@ -91,17 +100,20 @@ def wait_for_report(  # noqa: PLR0913  four collaborators beside what is asked
     """Wait until what was promoted, or a descendant that asks for it, is reported to be deployed.
 
     Raises ReportedError where it is reported to have failed, RolledBackError where somebody
-    replaced our image, WaitTimeoutError at the deadline, and the errors of `reports`. Every error
-    of ours carries the SyncResult so far.
+    replaced our image, WaitTimeoutError at the deadline, and the errors of `reports`, of which
+    GitOpsUnavailableError only at the deadline. Every error of ours carries the SyncResult so far.
     """
     begun = said_at = clock.monotonic()
+    deadline = begun + request.timeout_seconds
     if not request.changed:
-        promoted = replace(promoted, commit=_last_change(promoted, reports, history))
+        last = partial(_last_change, promoted, reports, history)
+        promoted = replace(promoted, commit=_answered(last, deadline, clock, log))
     commit, said = promoted.commit, ""
     promotion = Promotion(promoted, history, sources)
     lineage = Lineage(commit, history, clock.monotonic, promotion, request.branch)
+    decides = partial(_decides, request, lineage, commit, reports)
     while True:
-        report = _decides(request, lineage, commit, reports)
+        report = _answered(decides, deadline, clock, log)
         reason = _said(report, commit)
         now = clock.monotonic()
         if reason != said or now - said_at >= _HEARTBEAT_SECONDS:
@@ -111,9 +123,25 @@ def wait_for_report(  # noqa: PLR0913  four collaborators beside what is asked
         result = _result(request.via, report, reason)
         if ended := _ended(report, lineage, request.via, result):
             return ended
-        if now - begun >= request.timeout_seconds:
+        if now >= deadline:
             raise _too_late(request, commit, reason, result)
-        clock.sleep(min(_POLL_SECONDS, begun + request.timeout_seconds - now))
+        clock.sleep(min(_POLL_SECONDS, deadline - now))
+
+
+def _answered(ask: Callable[[], T], deadline: float, clock: Clock, log: Log) -> T:
+    """Bear a GitHub that does not answer, or that wants to be left alone, until the deadline."""
+    said = ""
+    while True:
+        try:
+            return ask()
+        except GitOpsUnavailableError as error:
+            now = clock.monotonic()
+            if now >= deadline:
+                raise
+            if error.message != said:
+                log.say(error.message)
+            said = error.message
+            clock.sleep(min(_REFUSED_SECONDS, deadline - now))
 
 
 def _ended(

@@ -9,6 +9,7 @@ from gitops_action.errors import ComparisonError, DegradedError, SyncError
 from gitops_action.model.wait import SyncMode, WaitFor
 from gitops_action.stages.sync.actions import Action, decide, is_being_repaired
 from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
+from gitops_action.stages.sync.conditions import is_outside
 from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
 from gitops_action.stages.sync.narrow import narrow
@@ -34,7 +35,7 @@ class Memory:
     a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
     that we ended an operation. `before` is the last document about a commit before ours.
     `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
-    last asked for.
+    last asked for. `idle` means that no workload that runs all the time has pods.
     """
 
     uid: str = ""
@@ -52,6 +53,7 @@ class Memory:
     before: Application | None = None
     attempts: Attempts = NONE_YET
     window: str = ""
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ def judge(
         replacement=lineage.replacement(application.revision),
         repeated=memory.attempts.repeated,
         window=memory.window,
+        idle=memory.idle,
     )
     finding = find(view)
     memory = _remember(memory, finding, view, now)
@@ -115,7 +118,7 @@ def judge(
         failure=failure,
         action=action,
         notice=notice(view, finding, now - memory.since),
-        rollout_failed=_rollout_failed(view, state, failure),
+        rollout_failed=_rollout_failed(view, state, failure, lineage),
     )
 
 
@@ -194,22 +197,39 @@ def _overtaken(view: View, failure: ActionError, lineage: Lineage) -> Finding | 
     )
 
 
-def _rollout_failed(view: View, state: State, failure: ActionError | None) -> bool:
+def _rollout_failed(
+    view: View, state: State, failure: ActionError | None, lineage: Lineage
+) -> bool:
     """Whether what went wrong is our own commit's doing, and putting the old image back helps."""
     before = view.before
     match failure:
         case None:
-            return state is State.HEALTH and view.application.health == "Progressing"
+            return (
+                state is State.HEALTH
+                and view.application.health == "Progressing"
+                and (before is None or before.health != "Progressing")
+                and _applied_ours(view)
+            )
         case SyncError():
             last = view.application.operation
-            if last is None or last.phase == "Succeeded" or not view.operation_covers:
+            if last is None or last.phase == "Succeeded" or not _applied_ours(view):
                 return False
             return "terminat" not in last.message.lower()
         case ComparisonError():
-            return before is not None and not any(
-                condition.type.endswith("Error") for condition in before.conditions
+            return (
+                before is not None
+                and not any(one.type.endswith("Error") for one in before.conditions)
+                and not any(is_outside(one.message) for one in view.application.conditions)
+                and lineage.relation(lineage.newest() or view.goal.commit.value) is Relation.SAME
             )
         case DegradedError():
-            return before is None or before.health != "Degraded"
+            return (before is None or before.health != "Degraded") and _applied_ours(view)
         case _:
             return False
+
+
+def _applied_ours(view: View) -> bool:
+    """Whether the last operation brought our very commit, and no descendant's changes with it."""
+    if view.application.operation is None:
+        return True
+    return view.operation_covers and view.operation_relation is not Relation.CONTAINS

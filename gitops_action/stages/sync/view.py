@@ -87,7 +87,7 @@ class View:
     `before` is the last document that was about a commit before ours, where one was seen;
     `replacement` is what the kustomizations ask for at the revision in place of our image.
     `repeated` is what the API server answered to two attempts alike, `window` the sync window that
-    is in the way.
+    is in the way; `idle` means that no workload that runs all the time has pods.
     """
 
     application: Application
@@ -99,6 +99,7 @@ class View:
     replacement: str = ""
     repeated: str = ""
     window: str = ""
+    idle: bool = False
 
     @property
     def finished(self) -> Operation | None:

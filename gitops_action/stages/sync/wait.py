@@ -30,6 +30,8 @@ _ASK_SECONDS = 10.0
 _REFRESH_SECONDS = 5.0
 _REFRESH_SECONDS_OF_ALL = 10.0
 _SHORTEST_SLEEP = 0.05
+_LAST_LOOK_SECONDS = 1.0
+_OLD_SECONDS = 5.0
 # (until this many seconds into the wait, seconds between polls)
 _POLLS = ((60.0, 1.0), (300.0, 2.0), (float("inf"), 5.0))
 _SELECT_PAUSES = (1.0, 2.0, 4.0)
@@ -149,6 +151,7 @@ class _Loop:
         self._begun = clock.monotonic()
         self._deadline = self._begun + request.timeout_seconds
         self._voice = Voice(log, self._begun)
+        self._asked_at: dict[Watch, float] = {}
         self._look = Look(argocd, self._voice)
 
     def run(self, watches: Sequence[Watch]) -> None:
@@ -162,7 +165,7 @@ class _Loop:
                     raise self._look.explained(watch.failure, [watch])
                 self._act(watch)
                 self._look.closer(watch, self._clock.monotonic())
-            waiting = [watch for watch in waiting if not watch.done]
+            waiting = [watch for watch in waiting if not watch.done] or self._undone(watches)
             now = self._clock.monotonic()
             if waiting and now >= self._deadline:
                 late = too_late(waiting, self._begun, now)
@@ -173,14 +176,24 @@ class _Loop:
             if waiting:
                 self._clock.sleep(max(_SHORTEST_SLEEP, wake - now))
 
+    def _undone(self, watches: Sequence[Watch]) -> list[Watch]:
+        """Look once more at those that were done long before the last one."""
+        for watch in watches:
+            if self._clock.monotonic() - self._asked_at[watch] >= _OLD_SECONDS:
+                self._ask(watch, _REFRESH_SECONDS)
+        return [watch for watch in watches if not watch.done]
+
     def _ask(self, watch: Watch, refresh_seconds: float) -> None:
         """Ask for one document and let `watch` make of it, or of the refusal, what it can."""
         now = self._clock.monotonic()
         if not watch.may_ask(now) and now < self._deadline:
             return
+        self._asked_at[watch] = now
         refresh = watch.wants_refresh(now)
+        if now >= self._deadline + _LAST_LOOK_SECONDS:
+            return  # the others' last looks have taken all of it
         # At the deadline itself there is one last look.
-        left = max(1.0, self._deadline - now)
+        left = max(_LAST_LOOK_SECONDS, self._deadline - now)
         try:
             application = self._argocd.application(
                 watch.name.name,

@@ -166,6 +166,10 @@ class Watch:
         """Remember the sync window that is in the way; `""` for none."""
         self._remember(window=window)
 
+    def idles(self) -> None:
+        """Remember that no workload that runs all the time has pods."""
+        self._remember(idle=True)
+
     def _remember(self, **changes: Any) -> None:  # noqa: ANN401  fields of a Memory
         self._memory = replace(self._memory, **changes)
         self.action = None
