@@ -40,6 +40,7 @@ _BOOLEANS = {
 _OUR_FLAGS = {"-exec", "-toolexec", "-overlay", "-json", "-c", "-o", "-C"}
 _NOT_IN_BRANCHES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|(?:^|/)\.|\.lock(?:/|$)")
 _ALL = 100
+_LAST_PORT = 65535
 _BUILDERS = ("auto", "docker", "ko")
 _ATTESTATIONS = {"provenance", "sbom"}
 _PROOFS = {"when-possible": False, "required": True}
@@ -242,7 +243,8 @@ def attestations(raw: str) -> tuple[str, ...]:
 
 def buildkit_address(raw: str) -> str:
     """Parse `tcp://HOST:PORT`; empty stands for none."""
-    if raw and not re.fullmatch(r"tcp://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", raw):
+    found = re.fullmatch(r"tcp://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})", raw)
+    if raw and not (found and 0 < int(found[1]) <= _LAST_PORT):
         raise ValueError(f"must be as `tcp://buildkit.example.com:1234`, got {raw!r}")
     return raw
 

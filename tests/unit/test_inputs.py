@@ -117,6 +117,8 @@ def test_values_are_parsed_into_types() -> None:
         ("build-cache", "gha", "`inline`"),
         ("target", "--push", "stage of the Dockerfile"),
         ("buildkit-address", "https://buildkit", "`tcp://buildkit.example.com:1234`"),
+        ("buildkit-address", "tcp://buildkit", "`tcp://buildkit.example.com:1234`"),
+        ("buildkit-address", "tcp://buildkit:65536", "`tcp://buildkit.example.com:1234`"),
         ("buildkit-tls", "canary", "`cat ca.pem cert.pem key.pem`"),
         ("buildkit-tls", f"{PEM}{PEM}", "`cat ca.pem cert.pem key.pem`"),
         ("buildkit-tls", f"{PEM}{PEM}{PEM_KEY.replace('PRI', 'ENCRYPTED PRI')}", "passphrase"),
