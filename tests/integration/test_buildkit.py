@@ -18,10 +18,12 @@ import pytest
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.docker import BuildKit
 from gitops_action.adapters.docker.failure import build_error
+from gitops_action.adapters.docker.handshake import check_handshake
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.adapters.registry import Registry, write_credentials
 from gitops_action.errors import BuildError, CancelledError, EngineError
 from gitops_action.model.build import BuildRequest
+from gitops_action.model.buildkit import parse_bundle
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
@@ -344,6 +346,25 @@ def test_says_why_buildkit_does_not_let_us_in(
     assert "`buildkit-tls`" in caught.value.hint
     assert time.monotonic() - started < 5
     assert list(private.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "[:::]:1", "a..b:1"])
+def test_leaves_an_address_without_answer_to_buildx(
+    buildkit: RunningBuildKit, tmp_path: Path, host: str
+) -> None:
+    """
+    What may answer in a moment is no error yet and is not waited for here, whatever its name.
+    """
+    bundle = parse_bundle(buildkit.tls)
+    texts = (bundle.authority, bundle.certificate, bundle.key.reveal())
+    files = [tmp_path / name for name in ("ca", "cert", "key")]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    started = time.monotonic()
+
+    check_handshake(f"tcp://{host}", *files)
+
+    assert time.monotonic() - started < 5
 
 
 def test_says_that_no_buildkit_answers() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from gitops_action.errors import EngineError
 
@@ -21,8 +20,8 @@ def check_handshake(address: str, authority: Path, certificate: Path, key: Path)
 
     An address that does not answer may do so in a moment: buildx waits for it.
     """
-    where = urlsplit(address)
-    host, port = str(where.hostname), where.port
+    name, _, port = address.removeprefix("tcp://").rpartition(":")
+    host = name.strip("[]")
     try:
         context = _context(authority, certificate, key)
         with (
@@ -50,7 +49,8 @@ def check_handshake(address: str, authority: Path, certificate: Path, key: Path)
             "then a client's that it has signed, then that one's key:\n\n"
             "    cat ca.pem cert.pem key.pem",
         ) from error
-    except OSError:
+    except (OSError, UnicodeError):
+        # UnicodeError: a name that cannot be one (`a..b`).
         return
 
 
