@@ -13,7 +13,8 @@ from gitops_action.model.argocd_document import parse_application
 from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.lineage import Lineage
-from gitops_action.stages.sync.verdict import Memory, judge
+from gitops_action.stages.sync.memory import Memory
+from gitops_action.stages.sync.verdict import judge
 from gitops_action.stages.sync.view import Goal, State
 from tests.fakes.applications import OURS, URL
 from tests.fakes.waiting import LinearAncestry

@@ -11,7 +11,8 @@ from gitops_action.model.argocd import Application, Comparison, Condition, Opera
 from gitops_action.model.source import CommitSha
 from gitops_action.model.wait import WaitFor
 from gitops_action.stages.sync.lineage import Lineage, Relation
-from gitops_action.stages.sync.verdict import Memory, judge
+from gitops_action.stages.sync.memory import Memory
+from gitops_action.stages.sync.verdict import judge
 from gitops_action.stages.sync.view import Goal, State
 from gitops_action.stages.sync.words import duration, listed, one_line, short
 from tests.fakes.applications import BEFORE, LATER, NEWER, OLDER, OURS, URL, application

@@ -9,7 +9,7 @@ from gitops_action.model.wait import SyncMode
 from gitops_action.stages.sync.view import State
 
 if TYPE_CHECKING:
-    from gitops_action.stages.sync.verdict import Memory
+    from gitops_action.stages.sync.memory import Memory
     from gitops_action.stages.sync.view import Finding, View
 
 # Auto-sync that has done nothing for so long does not come (argoproj/argo-cd#21902, #27875).

@@ -1,4 +1,4 @@
-"""What the documents of an Application mean for a wait: a pure function and its memory."""
+"""What the documents of an Application mean for a wait: a pure function of document and memory."""
 
 from __future__ import annotations
 
@@ -8,52 +8,20 @@ from typing import TYPE_CHECKING
 from gitops_action.errors import ComparisonError, DegradedError, SyncError
 from gitops_action.model.wait import SyncMode, WaitFor
 from gitops_action.stages.sync.actions import Action, decide, is_being_repaired
-from gitops_action.stages.sync.attempts import NONE_YET, Attempts, remember
+from gitops_action.stages.sync.attempts import remember
 from gitops_action.stages.sync.conditions import is_outside
 from gitops_action.stages.sync.findings import find, replaced
 from gitops_action.stages.sync.lineage import Lineage, Relation
+from gitops_action.stages.sync.memory import Memory
 from gitops_action.stages.sync.narrow import narrow
 from gitops_action.stages.sync.notices import notice
 from gitops_action.stages.sync.view import Finding, Goal, State, View
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gitops_action.errors import ActionError
     from gitops_action.model.argocd import Application, Operation
 
 _CONFIRMED = 2  # documents: the second one confirms the first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What earlier documents said that still matters; the times are of the runner's own clock.
-
-    `kind` names what lasts since `since`; `reconciled` are the comparisons that were seen in it.
-    `first_operation` is when the operation of the first document began, `operated` that another
-    one brought our commit since. `synced` are the revisions at which Argo CD took our request for
-    a sync; `syncs` is how often it was asked since, and `asked_at` when. `unblocked` means
-    that we ended an operation. `before` is the last document about a commit before ours.
-    `attempts` are those of an operation of ours, `window` is the sync window in the way when it was
-    last asked for. `idle` means that no workload that runs all the time has pods.
-    """
-
-    uid: str = ""
-    kind: str = ""
-    since: float = 0.0
-    documents: int = 0
-    reconciled: frozenset[datetime] = frozenset()
-    covered_at: datetime | None = None
-    first_operation: datetime | None = None
-    operated: bool = False
-    synced: frozenset[str] = frozenset()
-    syncs: int = 0
-    asked_at: float = float("-inf")
-    unblocked: bool = False
-    before: Application | None = None
-    attempts: Attempts = NONE_YET
-    window: str = ""
-    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

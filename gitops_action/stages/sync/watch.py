@@ -14,7 +14,8 @@ from gitops_action.errors import (
     ArgoCDTLSError,
     ArgoCDUnavailableError,
 )
-from gitops_action.stages.sync.verdict import Memory, Verdict, judge
+from gitops_action.stages.sync.memory import Memory
+from gitops_action.stages.sync.verdict import Verdict, judge
 from gitops_action.stages.sync.view import State
 
 if TYPE_CHECKING:
