@@ -12,18 +12,13 @@ from pathlib import Path
 
 from gitops_action.errors import RunnerError
 from gitops_action.inputs import Inputs
+from gitops_action.model.environment import NETWORK
 
 # In the image, and only there, with programs that every user can run. The same path in every run,
 # because Go's cache knows a test by its path.
 VERIFY = Path("/verify")
 KO_CACHE = VERIFY / "go-build-ko"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-_NETWORK = tuple(
-    name
-    for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
-    for name in (upper, upper.lower())
-)
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +45,7 @@ def base_environment(env: Mapping[str, str], private: Path, inputs: Inputs) -> d
     """What every child may know: where programs are, a home of its own, and the way out."""
     home = private / "home"
     home.mkdir()
-    base = {name: env[name] for name in (*_NETWORK, *_CERTIFICATES) if env.get(name)}
+    base = {name: env[name] for name in NETWORK if env.get(name)}
     base |= {
         "PATH": env.get("PATH", os.defpath),
         "HOME": str(home),

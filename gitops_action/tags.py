@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
-
-import semver
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitops_action.inputs import RunContext
 from gitops_action.model.image import is_tag
 from gitops_action.model.source import Commit
+from gitops_action.model.version import image_tag, read_version
+
+if TYPE_CHECKING:
+    import semver
 
 _LONGEST_TAG = 128
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -103,8 +105,7 @@ def _semver(context: RunContext, found: _Found) -> None:
     if not version:
         found.notices.append("The tag `semver` is left out: this run is not for a version's tag.")
         return
-    # A registry takes no `+`, which separates build metadata.
-    found.fixed.setdefault(str(version).replace("+", "_"), "semver")
+    found.fixed.setdefault(image_tag(version), "semver")
     found.version = str(version)
     if not (version.prerelease or context.prerelease):
         found.moving += [f"{version.major}.{version.minor}", f"{version.major}"]
@@ -112,9 +113,7 @@ def _semver(context: RunContext, found: _Found) -> None:
 
 def _version(context: RunContext) -> semver.Version | None:
     text = context.ref_name.removeprefix("v")
-    if context.ref_type != "tag" or not semver.Version.is_valid(text):
-        return None
-    return semver.Version.parse(text)
+    return read_version(text) if context.ref_type == "tag" else None
 
 
 def _text(word: str, context: RunContext, commit: Commit, found: _Found) -> None:

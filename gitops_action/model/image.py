@@ -6,7 +6,7 @@ Source of the grammar: distribution/reference, regexp.go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
@@ -102,6 +102,20 @@ class ImageReference:
         if name == text:
             return repository
         return cls(repository, tag, Digest(digest) if "@" in text else None)
+
+    @classmethod
+    def find(cls, text: str) -> ImageReference | None:
+        """Read as `parse` does; None where that is no image with a tag or digest."""
+        try:
+            found = cls.parse(text)
+        except ValueError:
+            return None
+        return found if isinstance(found, cls) else None
+
+    @property
+    def provisional(self) -> ImageReference:
+        """The same with some digest, where only the push will tell it: any shows the same edit."""
+        return replace(self, digest=self.digest or UNKNOWN_DIGEST)
 
     @property
     def tagged(self) -> str:

@@ -76,6 +76,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     commit = _checked_out(inputs, context, stages)
     image, tags = _image(inputs, context, problems)
     notices = tags.notices
+    name = gitops_name(inputs, context)
     url, page = gitops_url(inputs, context, problems)
     branch = gitops_branch(inputs, context) if Stage.PROMOTE in stages else ""
     if Stage.PROMOTE in stages and not branch:
@@ -89,7 +90,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
     if inputs.wait_via.reporter is not Reporter.ARGOCD and not page:
         problems.append("`wait-via` needs the GitOps repository on this GitHub, as `owner/name`")
     if Stage.PROMOTE in stages:
-        problems += about_delivery(inputs, gitops_name(inputs, context))
+        problems += about_delivery(inputs, name)
     if problems:
         raise invalid(problems)
     if commit and _is_another(commit, context):
@@ -182,7 +183,7 @@ def make_plan(inputs: Inputs, context: RunContext) -> Plan:
         reported=reported if writes else None,
         source_url=source_url(context),
         gitops_url=url,
-        gitops_name=gitops_name(inputs, context),
+        gitops_name=name,
         commit_page=page,
         elsewhere=not is_this_repository(inputs, context),
         may_be_echo=Stage.BUILD in stages and is_push_to(branch, inputs, context),

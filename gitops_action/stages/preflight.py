@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
@@ -24,7 +24,7 @@ from gitops_action.kustomization import (
     prove_rendered,
 )
 from gitops_action.model.argocd import Application, Source, same_repository
-from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference, Repository
+from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import Log
 from gitops_action.model.pin import Pin
 from gitops_action.model.source import CommitSha
@@ -168,8 +168,7 @@ def _edits(
     request: PreflightRequest, image: ImageReference, head: CommitSha, tree: Tree
 ) -> tuple[FileEdit, ...]:
     if request.pin.has_digest:
-        # The registry tells the digest after the push; any other shows the same edit.
-        image = replace(image, digest=image.digest or UNKNOWN_DIGEST)
+        image = image.provisional
     return plan_edits(
         request.kustomizations,
         requests=[ImageRequest(image, request.entry, request.pin)],

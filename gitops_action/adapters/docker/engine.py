@@ -11,12 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
-from gitops_action.adapters.docker.options import environment, options
+from gitops_action.adapters.docker.options import base_environment, environment, options
 from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
 from gitops_action.adapters.refusal import explain_refusal, last_words
 from gitops_action.errors import ActionError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
-from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest
 
 if TYPE_CHECKING:
@@ -50,15 +49,10 @@ class Docker:
         self._processes = processes
         self._workspace = workspace
         self._private = private
+        where = ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
         self._env = {
-            **allowed(env, "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"),
-            "HOME": str(private),
-            "TMPDIR": str(private),
-            "DOCKER_CONFIG": str(credentials),
+            **base_environment(env, private, credentials, *where),
             "BUILDX_CONFIG": str(private / "buildx"),
-            # buildx would run git in the context, which may hold a repository's own configuration.
-            "BUILDX_GIT_INFO": "false",
-            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
         }
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:

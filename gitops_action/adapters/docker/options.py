@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitops_action.model.environment import allowed
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from gitops_action.model.build import BuildRequest
 
 _SECRET = "GITOPS_ACTION_BUILD_SECRET_"  # noqa: S105  the beginning of a variable's name
@@ -34,6 +39,21 @@ def environment(request: BuildRequest) -> dict[str, str]:
     """Give the variables in which buildx finds the secrets, and the time of the commit."""
     secrets = {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
     return {"SOURCE_DATE_EPOCH": str(request.created), **secrets}
+
+
+def base_environment(
+    env: Mapping[str, str], private: Path, credentials: Path, *names: str
+) -> dict[str, str]:
+    """What every child that builds may know; `names` are of the step's environment `env`."""
+    return {
+        **allowed(env, *names),
+        "HOME": str(private),
+        "TMPDIR": str(private),
+        "DOCKER_CONFIG": str(credentials),
+        # buildx would run git in the context, which may hold a repository's own configuration.
+        "BUILDX_GIT_INFO": "false",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    }
 
 
 def _cache(request: BuildRequest) -> list[str]:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
 from gitops_action.adapters.docker.handshake import check_handshake
-from gitops_action.adapters.docker.options import environment, options
+from gitops_action.adapters.docker.options import base_environment, environment, options
 from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
 from gitops_action.adapters.layout import layout_digest, pushed_digest
 from gitops_action.errors import ActionError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.buildkit import parse_bundle
-from gitops_action.model.environment import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +57,7 @@ class BuildKit:
         self._private = private
         self._address = address
         self._tls = tls
-        self._env = {
-            **allowed(env),
-            "HOME": str(private),
-            "TMPDIR": str(private),
-            "DOCKER_CONFIG": str(credentials),
-            "BUILDX_GIT_INFO": "false",
-            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
-        }
+        self._env = base_environment(env, private, credentials)
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """Name the Dockerfile, if it is there."""

@@ -8,7 +8,7 @@ rollback would be undone by the run of its own commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import ActionError, CancelledError
@@ -19,7 +19,7 @@ from gitops_action.kustomization import (
     only_images_differ,
     plan_edits,
 )
-from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
+from gitops_action.model.image import ImageReference
 from gitops_action.stages.promote.request import Ending, PromoteRequest, PromoteResult
 
 if TYPE_CHECKING:
@@ -60,13 +60,7 @@ def find_echo(
         head = repository.head(request.branch)
         edits = plan_edits(
             request.kustomizations,
-            requests=[
-                ImageRequest(
-                    replace(image, digest=image.digest or UNKNOWN_DIGEST),
-                    request.entry,
-                    request.pin,
-                )
-            ],
+            requests=[ImageRequest(image.provisional, request.entry, request.pin)],
             tree=repository,
             head=head,
         )
@@ -90,49 +84,30 @@ def _why(
     # The same commit again is verified again.
     if all(source and _without_code(source, ours, edits, repository) for source in sources):
         return f"since the commit of {edits[0].edit.previous} only kustomizations have changed"
-    return _taken_back(ours, head, edits, repository, guard) or _rolled_back(
-        ours, head, edits, repository, guard
-    )
+    asked = {file.edit.previous for file in edits}
+    if found := guard.taken_back(asked, head):
+        promotion, source = found
+        # Whoever changes more than images since then wants it to be tried again.
+        if (
+            _is_another(source, ours, edits, repository)
+            and _without_code(promotion, ours, (), repository) is not None
+        ):
+            return f"the rollout of the same code failed and was taken back. {_way_out(source)}"
+    replaced = guard.rolled_back(asked, head)
+    if replaced and _is_another(replaced, ours, edits, repository):
+        return f"an older image was asked for in place of the same code's. {_way_out(replaced)}"
+    return ""
 
 
-def _taken_back(
-    ours: CommitSha,
-    head: CommitSha,
-    edits: tuple[FileEdit, ...],
-    repository: Repository,
-    guard: Guard,
-) -> str:
-    """Say that a rollout of the same code was taken back: it would fail, and be so, for ever."""
-    found = guard.taken_back({file.edit.previous for file in edits}, head)
-    if found is None:
-        return ""
-    promotion, source = found
-    # Whoever changes more than images since then wants it to be tried again.
-    again = source != ours and _without_code(source, ours, edits, repository) is not None
-    if not again or _without_code(promotion, ours, (), repository) is None:
-        return ""
-    return (
-        "the rollout of the same code failed and was taken back. Push a change, or run the job of "
-        f"{source.short} again"
-    )
+def _is_another(
+    source: CommitSha, ours: CommitSha, edits: tuple[FileEdit, ...], repository: Repository
+) -> bool:
+    """Whether it is another commit of the same code."""
+    return source != ours and _without_code(source, ours, edits, repository) is not None
 
 
-def _rolled_back(
-    ours: CommitSha,
-    head: CommitSha,
-    edits: tuple[FileEdit, ...],
-    repository: Repository,
-    guard: Guard,
-) -> str:
-    """Say that an older image was asked for in place of the same code's."""
-    source = guard.rolled_back({file.edit.previous for file in edits}, head)
-    again = source and source != ours and _without_code(source, ours, edits, repository) is not None
-    if source is None or not again:
-        return ""
-    return (
-        "an older image was asked for in place of the same code's. Push a change, or run the job "
-        f"of {source.short} again"
-    )
+def _way_out(source: CommitSha) -> str:
+    return f"Push a change, or run the job of {source.short} again"
 
 
 def _without_code(
@@ -164,14 +139,14 @@ def _only_images(
 
 
 def _echo(edits: tuple[FileEdit, ...], head: CommitSha, why: str) -> Echo | None:
-    asked = ImageReference.parse(edits[0].edit.previous)
-    if isinstance(asked, ImageReference):
-        result = PromoteResult(
-            revision=head,
-            ending=Ending.UNCHANGED,
-            previous=str(asked),
-            diff="",
-            files=tuple(file.path for file in edits),
-        )
-        return Echo(asked, result, why)
-    return None
+    asked = ImageReference.find(edits[0].edit.previous)
+    if asked is None:
+        return None
+    result = PromoteResult(
+        revision=head,
+        ending=Ending.UNCHANGED,
+        previous=str(asked),
+        diff="",
+        files=tuple(file.path for file in edits),
+    )
+    return Echo(asked, result, why)

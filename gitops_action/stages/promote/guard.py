@@ -10,10 +10,9 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import semver
-
 from gitops_action.model.image import ImageReference
 from gitops_action.model.source import CommitSha, is_commit_sha
+from gitops_action.model.version import version_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -166,7 +165,8 @@ class Guard:
         return {True: Age.NOT_OLDER, False: Age.APART, None: Age.UNKNOWN}[follows]
 
     def _by_version(self, asked: str, deployed: CommitSha | None) -> tuple[Age, str]:
-        theirs, ours = _version(_tag(asked)), _version(self._image.tag)
+        tags = (_tag(asked), self._image.tag)
+        theirs, ours = (version_in(tag.removeprefix("v")) for tag in tags)
         if theirs and ours:
             if ours < theirs:
                 return Age.OLDER, f"a later version than {self._image.tag}"
@@ -180,11 +180,8 @@ class Guard:
         return Age.UNKNOWN, f"the commit that {whose} is made from is not known"
 
     def _find(self, asked: str, head: CommitSha) -> CommitSha | None:
-        try:
-            reference = ImageReference.parse(asked)
-        except ValueError:
-            return None
-        if not isinstance(reference, ImageReference):
+        reference = ImageReference.find(asked)
+        if reference is None:
             return None
         if is_commit_sha(reference.tag):
             return CommitSha(reference.tag)
@@ -204,11 +201,8 @@ class Guard:
 
 
 def _tag(asked: str) -> str:
-    try:
-        reference = ImageReference.parse(asked)
-    except ValueError:
-        return ""
-    return reference.tag if isinstance(reference, ImageReference) else ""
+    reference = ImageReference.find(asked)
+    return reference.tag if reference else ""
 
 
 def _names(asked: str, image: str) -> bool:
@@ -220,9 +214,3 @@ def _names(asked: str, image: str) -> bool:
 def _stands_for_none(tag: str) -> bool:
     """Whether the tag is git's word for no commit, as a new kustomization has it."""
     return is_commit_sha(tag) and not tag.strip("0")
-
-
-def _version(tag: str) -> semver.Version | None:
-    # A tag has `_` where a version has `+`.
-    text = tag.removeprefix("v").replace("_", "+")
-    return semver.Version.parse(text) if semver.Version.is_valid(text) else None

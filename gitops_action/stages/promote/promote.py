@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_action.kustomization import FileEdit, ImageRequest, Renderer, plan_edits
-from gitops_action.model.image import UNKNOWN_DIGEST, ImageReference
 from gitops_action.stages.promote.landing import Clock, GitOpsRepository, Intent, land
 from gitops_action.stages.promote.message import commit_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
     from gitops_action.stages.promote.guard import Guard
@@ -39,10 +38,7 @@ def promote(  # noqa: PLR0913  the collaborators of a stage are named one by one
     ConflictError when every race was lost until the deadline, and what the repository raises;
     GitOpsUnavailableError only when it was so until the deadline.
     """
-    wanted = image
-    if request.dry_run and image.digest is None:
-        # What was not pushed has no digest yet; any other shows the same edit.
-        wanted = replace(image, digest=UNKNOWN_DIGEST)
+    wanted = image.provisional if request.dry_run else image
 
     def edits(head: CommitSha) -> tuple[FileEdit, ...]:
         return plan_edits(

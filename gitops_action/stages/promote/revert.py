@@ -89,11 +89,8 @@ def revert(  # noqa: PLR0913  the collaborators of a stage are named one by one
 
 def before(path: PurePosixPath, change: ImageChange) -> ImageRequest:
     """Ask for what an entry asked for before it was changed."""
-    try:
-        old = ImageReference.parse(change.old)
-    except ValueError:
-        old = None
-    if not isinstance(old, ImageReference):
+    old = ImageReference.find(change.old)
+    if old is None:
         raise KustomizationError(
             f"{path} asked for no image before, so that none can be put back.",
             hint="Promote an image that works; the next failed rollout can go back to it.",

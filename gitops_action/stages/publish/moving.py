@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import semver
+from gitops_action.model.version import read_version, version_in
 
 if TYPE_CHECKING:
+    import semver
+
     from gitops_action.model.image import ImageReference, Repository
     from gitops_action.model.source import CommitSha
 
@@ -38,13 +40,13 @@ class Movement:
         images: Images,
     ) -> None:
         self._source = source
-        self._version = version
+        self._version = read_version(version)
         self._history = history
         self._images = images
 
     def stays(self, reference: ImageReference) -> str:
         """Say why the tag must stay where it is; empty where it may move."""
-        if self._version and (higher := self._higher(reference)):
+        if self._version and (higher := self._higher(reference, self._version)):
             return f"{higher} is a later version than {self._version}"
         there, ours = self._images.revision(reference), self._source
         if there is None or ours is None or there == ours:
@@ -53,14 +55,13 @@ class Movement:
             return f"it names {there.short}, which contains our commit {ours.short}"
         return ""
 
-    def _higher(self, reference: ImageReference) -> str:
+    def _higher(self, reference: ImageReference, ours: semver.Version) -> str:
         """The highest version in the registry that the tag would have to name, if above ours.
 
         `1.2` names a version 1.2.x, `latest` any. Which ones there are, the registry's other tags
         say: a label would be part of the image, and a commit's image gets its version later.
         """
         covered = "" if reference.tag == "latest" else f"{reference.tag}."
-        ours = semver.Version.parse(self._version)
         tags = self._images.list_tags(reference.repository)
         versions = [found for tag in tags if tag.startswith(covered) and (found := _release(tag))]
         highest = max(versions, default=ours)
@@ -68,7 +69,5 @@ class Movement:
 
 
 def _release(tag: str) -> semver.Version | None:
-    # A tag has `_` where a version has `+`.
-    text = tag.replace("_", "+")
-    version = semver.Version.parse(text) if semver.Version.is_valid(text) else None
+    version = version_in(tag)
     return None if version and version.prerelease else version
