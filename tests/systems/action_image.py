@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 from tests.systems.base_images import base_images
 from tests.systems.engine import add_buildx, engine
 
-TAG = "gitops-action:test"
 _ROOT = Path(__file__).parents[2]
+# Checkouts share an engine, and each is tested with its own image.
+TAG = f"gitops-action:test-{hashlib.sha256(str(_ROOT).encode()).hexdigest()[:8]}"
 
 
 def build_action_image(docker_host: str) -> str:
