@@ -42,8 +42,10 @@ export GITOPS_ACTION_ARGOCD_VERSION := $(ARGOCD_VERSION)
 export GITOPS_ACTION_BUILDKITD := $(BUILDKITD)
 export PATH := $(VENV)/bin:$(BIN):$(PATH)
 
-DEBIAN := apache2-utils debootstrap docker-registry docker.io iproute2 npm openssh-client openssh-server openssl redis-server runc
-DEBIAN_PROGRAMS := htpasswd debootstrap docker-registry dockerd ip npm ssh sshd openssl redis-server runc
+# Programs that the tests need, each with the Debian package that brings it. Only what is missing is
+# installed: a Node.js from elsewhere has npm, and does not stand Debian's package beside it.
+DEBIAN := htpasswd=apache2-utils debootstrap=debootstrap docker-registry=docker-registry dockerd=docker.io ip=iproute2 npm=npm \
+	ssh=openssh-client sshd=openssh-server openssl=openssl redis-server=redis-server runc=runc
 
 .PHONY: help
 help: ## Show the commands
@@ -143,7 +145,7 @@ $(ARGOCD)/.ready: | $(GO_READY)
 
 .PHONY: debian
 debian:
-	@for program in $(DEBIAN_PROGRAMS); do command -v $$program >/dev/null && continue; \
-		echo "== installing Debian packages for the tests: $(DEBIAN)"; $(call apt,$(DEBIAN)); break; done
+	@missing=""; for pair in $(DEBIAN); do command -v $${pair%=*} >/dev/null || missing+=" $${pair#*=}"; done; \
+	if [ -n "$$missing" ]; then echo "== installing Debian packages for the tests:$$missing"; $(call apt,$$missing); fi
 
-apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends $(1)' >/dev/null
+apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends '"$(strip $(1))" >/dev/null
