@@ -148,4 +148,4 @@ debian:
 	@missing=""; for pair in $(DEBIAN); do command -v $${pair%=*} >/dev/null || missing+=" $${pair#*=}"; done; \
 	if [ -n "$$missing" ]; then echo "== installing Debian packages for the tests:$$missing"; $(call apt,$$missing); fi
 
-apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends '"$(strip $(1))" >/dev/null
+apt = $(if $(filter 0,$(shell id -u)),,sudo) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 --no-install-recommends '"$(strip $(1))" >/dev/null
