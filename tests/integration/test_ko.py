@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,13 +15,20 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug import Request, Response
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.isolation import BUILD_USER, can_isolate
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
-from gitops_action.errors import BuildError, InputError, ModuleError, RegistryLoginError
+from gitops_action.errors import (
+    BuildError,
+    InputError,
+    ModuleError,
+    RegistryError,
+    RegistryLoginError,
+)
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
@@ -38,6 +46,8 @@ from tests.systems.registry import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_httpserver import HTTPServer
+
 CANARY = "canary-s3cret"
 CREATED = 1_700_000_000
 LABELS = {"org.opencontainers.image.revision": "9d0f7e3", "note": 'a, "quoted" note'}
@@ -47,6 +57,12 @@ import "fmt"
 
 func main() { fmt.Println("hello") }
 """
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Listen where crane speaks HTTP."""
+    return ("127.0.0.1", 0)
 
 
 @pytest.fixture(scope="module")
@@ -415,6 +431,69 @@ def test_pushes_no_tag_without_the_sbom(
     assert "is of another image" in caught.value.message
     assert "`attestations`" in caught.value.hint
     assert _asked(private).digest(tagged) is None
+
+
+def _strict(server: HTTPServer, *, images_only: bool = False) -> list[str]:
+    """Be a registry that takes an SBOM of what it has, or none; gives the names that it has.
+
+    https://github.com/project-zot/zot/issues/1424 and what GitLab's says of an unknown type.
+    """
+    there: list[str] = []
+
+    def manifest(request: Request) -> Response:
+        name = request.path.rpartition("/")[2]
+        if request.method != "PUT":
+            return Response(status=200 if name in there else 404)
+        subject = json.loads(request.data).get("subject")
+        if subject and images_only:
+            unknown = {"code": "MANIFEST_INVALID", "detail": "unknown media type"}
+            return Response(json.dumps({"errors": [unknown]}), 400)
+        if subject and subject["digest"] not in there:
+            return Response(status=404)
+        there.append(name)
+        return Response(status=201)
+
+    server.expect_request("/v2/").respond_with_data("")
+    server.expect_request(re.compile("/v2/.+/(blobs|referrers)/.*")).respond_with_data("{}")
+    server.expect_request(re.compile("/v2/.+/manifests/.+")).respond_with_handler(manifest)
+    return there
+
+
+def test_pushes_the_image_then_its_sbom_then_the_tag(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str, httpserver: HTTPServer
+) -> None:
+    """
+    Who sees the tag finds the SBOM, also in a registry that takes none of what it has not.
+    """
+    there = _strict(httpserver)
+    ko = _ko(workspace, private, registry.address)
+    tagged = ImageReference(Repository(f"127.0.0.1:{httpserver.port}/acme/shop"), "1")
+
+    built = ko.build(replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog())
+    pushed = ko.push(built, tagged, log=HeldLog())
+
+    [image, _, tag] = there
+    assert image == str(pushed)
+    assert tag == "1"
+
+
+def test_says_that_a_registry_takes_no_sbom(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str, httpserver: HTTPServer
+) -> None:
+    """
+    A registry for images only is told with the input that asks it for more, and has no tag.
+    """
+    there = _strict(httpserver, images_only=True)
+    ko = _ko(workspace, private, registry.address)
+    tagged = ImageReference(Repository(f"127.0.0.1:{httpserver.port}/acme/shop"), "1")
+    built = ko.build(replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog())
+
+    with pytest.raises(RegistryError) as caught:
+        ko.push(built, tagged, log=HeldLog())
+
+    assert "takes no manifest of this kind" in caught.value.message
+    assert "`attestations`" in caught.value.hint
+    assert there == [str(built.digests[0])]
 
 
 def test_lists_the_main_packages(workspace: Path, private: Path) -> None:
