@@ -14,6 +14,7 @@ from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim
 from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.layout import layout_digest, pushed_digest
 from gitops_action.adapters.refusal import last_words
+from gitops_action.adapters.sboms import Sbom, read_sboms, write_referrer
 from gitops_action.adapters.worktree import copy_tree
 from gitops_action.errors import ActionError, BuildError, InputError, ModuleError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
 _PUSH_SECONDS = 1800.0
+_READ_SECONDS = 60.0
 _PLATFORMS = ("linux/amd64",)
 _KEPT = "go-build"
+_SBOMS = "sbom"
 _GO = (
     "GOEXPERIMENT",
     "GOINSECURE",
@@ -152,11 +155,13 @@ class Ko:
         place = self._place()
         folder = Path(tempfile.mkdtemp(prefix="image-", dir=self._private))
         own_tree(folder, self._user)
-        built = BuiltImage("ko", str(folder))
+        sbom = "sbom" in request.attestations
+        built = BuiltImage("ko", str(folder), sbom=sbom)
         labels = [
             f"--image-label={_csv(f'{name}={value}')}" for name, value in request.labels.items()
         ]
-        argv = ["build", "--push=false", f"--oci-layout-path={folder}", "--bare", "--sbom=none"]
+        argv = ["build", "--push=false", f"--oci-layout-path={folder}", "--bare"]
+        argv += ["--sbom=spdx", f"--sbom-dir={folder / _SBOMS}"] if sbom else ["--sbom=none"]
         platforms = ",".join(request.platforms or _PLATFORMS)
         epoch = str(request.created)
         extra = {"SOURCE_DATE_EPOCH": epoch, "KO_DATA_DATE_EPOCH": epoch}
@@ -190,10 +195,35 @@ class Ko:
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push the layout under one tag; layers that the registry has are not sent again.
 
-        Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
+        An SBOM is there before the tag is: who finds the one finds the other, also after a push
+        that ended half way. Raises BuildError, RegistryLoginError, RegistryError, RunnerError,
+        CancelledError.
         """
+        layout = Path(built.handle)
+        if built.sbom:
+            sboms = read_sboms(layout, layout / _SBOMS, self._read)
+            # Not every registry takes an SBOM of what it has not (project-zot/zot#1424).
+            self._push(layout, replace(reference, tag="", digest=built.digests[0]), log)
+            for sbom in sboms:
+                self._push_sbom(sbom, reference, log)
+        return self._push(layout, reference, log)
+
+    def _push_sbom(self, sbom: Sbom, image: ImageReference, log: Log) -> None:
+        log.say(f"Pushing the SBOM of {sbom.subject['digest']}")
+        # Not in `private`, where a link that its user has made would lead us elsewhere.
+        with tempfile.TemporaryDirectory(prefix="sbom-", dir=self._private.parent) as name:
+            folder = Path(name)
+            digest = write_referrer(sbom, folder)
+            own_tree(folder, self._user)
+            self._push(folder, replace(image, tag="", digest=digest), log)
+
+    def _read(self, file: Path) -> str:
+        """Read what was built as the user who has built it: a link shows nothing of ours."""
+        return self._run("cat", "--", str(file), cwd=self._private, timeout=_READ_SECONDS).stdout
+
+    def _push(self, layout: Path, reference: ImageReference, log: Log) -> Digest:
         done = self._run(
-            *("crane", "push", built.handle, reference.tagged),
+            *("crane", "push", str(layout), reference.tagged),
             cwd=self._private,
             timeout=_PUSH_SECONDS,
             on_line=log.foreign,

@@ -76,6 +76,15 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
             "A secret that is not set is empty, and so is every secret in a pull request of a fork."
         ),
     ),
+    (
+        re.compile(r"manifest[ _]invalid", re.IGNORECASE),
+        RegistryError,
+        "takes no manifest of this kind",
+        (
+            "A registry that knows images only takes neither SBOM nor provenance: update it, or "
+            "leave the input `attestations` out."
+        ),
+    ),
     # A name that is not there does not come by waiting.
     (re.compile(r"no such host"), RegistryError, *_CANNOT_BE_REACHED),
     (

@@ -52,8 +52,8 @@ class BuildRequest:
     @property
     def is_for_docker(self) -> bool:
         """Whether it asks for what only a Dockerfile has."""
-        asked = (self.target, self.arguments, self.secrets, self.attestations, self.remote)
-        return any(asked) or self.cache != "none"
+        asked = (self.target, self.arguments, self.secrets, self.remote, self.cache != "none")
+        return any(asked) or "provenance" in self.attestations
 
     def labelled(self, builder: str, candidate: str) -> Self:
         """Add the label that tells this build's inputs from any other's of the same commit."""
@@ -71,9 +71,11 @@ class BuiltImage:
     """An image that was built and not yet pushed; `handle` is for the builder that made it.
 
     `digests` are those of its manifest and its configuration, as far as they are known before the
-    push: the image in a registry that has one of them is this one.
+    push: the image in a registry that has one of them is this one. `sbom` says that an SBOM is
+    pushed beside it, which the registry may lack where it has the image.
     """
 
     builder: str
     handle: str
     digests: tuple[Digest, ...] = ()
+    sbom: bool = False

@@ -41,7 +41,7 @@ _USERS = {
 _ONLY_FOR = {
     "docker": (
         *("context", "dockerfile", "target", "build-args", "build-secrets", "build-cache"),
-        *("attestations", "buildkit-address", "buildkit-tls"),
+        *("buildkit-address", "buildkit-tls"),
     ),
     "ko": ("main-package", "base-image"),
 }
@@ -113,6 +113,8 @@ def contradictions(inputs: Inputs, stages: Collection[Stage]) -> list[str]:
         for name in names
         if name in inputs.given and inputs.builder not in {"auto", builder}
     ]
+    if inputs.builder == "ko" and "provenance" in inputs.attestations:
+        problems.append("`attestations` asks for `provenance`, and `builder: ko` makes `sbom` only")
     if inputs.wait_via.reporter is not Reporter.ARGOCD:
         problems += [
             f"`{name}` is for `wait-via: argocd`, and `wait-via` is `{inputs.wait_via}`"

@@ -61,10 +61,10 @@ def build(
     if request.is_for_docker:
         raise InputError(
             f"There is no {request.dockerfile}, so ko builds, which knows no targets, arguments, "
-            "secrets, caches and attestations of a build, and no BuildKit.",
+            "secrets, caches and provenance of a build, and no BuildKit.",
             hint="Name the Dockerfile with the input `dockerfile`, or leave `target`, "
-            "`build-args`, `build-secrets`, `build-cache`, `attestations` and `buildkit-address` "
-            "out.",
+            "`build-args`, `build-secrets`, `build-cache` and `buildkit-address` out. Of "
+            "`attestations`, ko makes `sbom`.",
         )
     package = request.main_package or _only_main_package(request, ko)
     request = request.labelled("ko", package) if request.clean else request

@@ -89,7 +89,8 @@ class FakeRegistry:
 class FakeBuilder:
     """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
 
-    The first `drops` pushes lose their connection.
+    `sboms` are the images whose SBOM the registry has. The first `drops` pushes lose their
+    connection.
     """
 
     name: str = "docker"
@@ -102,6 +103,7 @@ class FakeBuilder:
     drops: int = 0
     built: list[str] = field(default_factory=list)
     discarded: list[BuiltImage] = field(default_factory=list)
+    sboms: list[Digest] = field(default_factory=list)
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List what there is to build."""
@@ -126,6 +128,7 @@ class FakeBuilder:
             raise RegistryUnavailableError("The connection was dropped.", hint="Again.")
         if error := self.refused_tags.get(reference.tag):
             raise error
+        self.sboms += [self.digest] if built.sbom else []
         self.registry.put(reference, self.digest)
         return self.digest
 

@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug import Request, Response
 
 from gitops_action.adapters.cancellation import Cancellation
 from gitops_action.adapters.isolation import BUILD_USER, can_isolate
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.adapters.registry import Registry, write_credentials
-from gitops_action.errors import BuildError, InputError, ModuleError, RegistryLoginError
+from gitops_action.errors import (
+    BuildError,
+    InputError,
+    ModuleError,
+    RegistryError,
+    RegistryLoginError,
+)
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.stages.build import build
 from tests.systems.recorder import Recorder
-from tests.systems.registry import RunningRegistry, closed_registry, static_base
+from tests.systems.registry import (
+    RunningRegistry,
+    closed_registry,
+    open_registry,
+    referrers_registry,
+    static_base,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_httpserver import HTTPServer
 
 CANARY = "canary-s3cret"
 CREATED = 1_700_000_000
@@ -39,6 +57,12 @@ import "fmt"
 
 func main() { fmt.Println("hello") }
 """
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Listen where crane speaks HTTP."""
+    return ("127.0.0.1", 0)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +80,32 @@ def base(registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_CONFIG", str(folder))
         return static_base(registry.address)
+
+
+@pytest.fixture(scope="module")
+def both(registry: RunningRegistry, base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Push a base image of two platforms, as the one user."""
+    folder = tmp_path_factory.mktemp("credentials")
+    write_credentials(folder, registry.address, "robot", Secret(CANARY))
+    arm, both = f"{registry.address}/base/static:arm", f"{registry.address}/base/static:both"
+    for argv in (
+        ["mutate", base, "--set-platform=linux/arm64", f"--tag={arm}"],
+        ["index", "append", "-m", base, "-m", arm, "-t", both],
+    ):
+        env = {**os.environ, "DOCKER_CONFIG": str(folder)}
+        subprocess.run(["crane", *argv], check=True, capture_output=True, env=env)
+    return both
+
+
+@pytest.fixture(scope="module", params=["tag", "api"])
+def lists_referrers(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a registry for everybody: with a tag for the list of referrers, or an API."""
+    if request.param == "api":
+        with referrers_registry() as address:
+            yield address
+    else:
+        with open_registry() as running:
+            yield running.address
 
 
 @pytest.fixture
@@ -111,6 +161,16 @@ def _ko(  # noqa: PLR0913  a test changes one of these
     )
 
 
+def _asked(private: Path) -> Registry:
+    """The registry, asked as the user whose credentials `_ko` has written."""
+    return Registry(
+        Processes(Cancellation()),
+        env={"PATH": os.environ["PATH"]},
+        private=private,
+        credentials=private / "credentials",
+    )
+
+
 def _request(base: str = "") -> BuildRequest:
     return BuildRequest(
         builder="ko",
@@ -162,12 +222,7 @@ def test_builds_pushes_and_finds_the_image_again(
     again = ko.push(built, ImageReference(tagged.repository, "latest"), log=HeldLog())
     ko.discard(built)
 
-    asked = Registry(
-        Processes(Cancellation()),
-        env={"PATH": os.environ["PATH"]},
-        private=private,
-        credentials=private / "credentials",
-    )
+    asked = _asked(private)
     assert asked.digest(tagged) == pushed == again
     assert built.digests == (pushed,)
     config = _config(f"{tagged}@{pushed}", private / "credentials")
@@ -209,12 +264,7 @@ def test_finds_the_same_commit_in_the_registry(
     What was pushed tells by its labels that it need not be built again.
     """
     ko = _ko(workspace, private, registry.address)
-    images = Registry(
-        Processes(Cancellation()),
-        env={"PATH": os.environ["PATH"]},
-        private=private,
-        credentials=private / "credentials",
-    )
+    images = _asked(private)
     tagged = ImageReference(Repository(f"{registry.address}/acme/again"), "1")
     request = replace(_request(base), main_package="./cmd/app", clean=True, published=(tagged,))
 
@@ -232,7 +282,7 @@ def test_builds_for_several_platforms_without_an_engine(
     workspace: Path,
     private: Path,
     registry: RunningRegistry,
-    base: str,
+    both: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
@@ -240,12 +290,6 @@ def test_builds_for_several_platforms_without_an_engine(
     """
     ko = _ko(workspace, private, registry.address)
     monkeypatch.setenv("DOCKER_CONFIG", str(private / "credentials"))
-    arm, both = f"{registry.address}/base/static:arm", f"{registry.address}/base/static:both"
-    for argv in (
-        ["mutate", base, "--set-platform=linux/arm64", f"--tag={arm}"],
-        ["index", "append", "-m", base, "-m", arm, "-t", both],
-    ):
-        subprocess.run(["crane", *argv], check=True, capture_output=True)
     request = replace(_request(both), platforms=("linux/amd64", "linux/arm64"))
     tagged = ImageReference(Repository(f"{registry.address}/acme/both"), "1")
 
@@ -263,6 +307,193 @@ def test_builds_for_several_platforms_without_an_engine(
         config = json.loads(done.stdout)
         assert config["architecture"] == name
         assert config["config"]["Labels"] == LABELS
+
+
+def _get(address: str, path: str) -> Any:  # noqa: ANN401  what JSON may be
+    kinds = ", ".join(f"application/vnd.oci.image.{kind}.v1+json" for kind in ("index", "manifest"))
+    url = f"http://{address}/v2/acme/shop/{path}"
+    asked = urllib.request.Request(url, headers={"Accept": kinds})
+    with urllib.request.urlopen(asked) as answer:
+        return json.load(answer)
+
+
+def _referrers(address: str, image: str) -> list[dict[str, Any]]:
+    """List what is said of an image, as scanners do: by the API, or by the tag in its place.
+
+    https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
+    """
+    try:
+        found = _get(address, f"referrers/{image}")
+    except urllib.error.HTTPError as error:
+        error.close()
+        try:
+            found = _get(address, f"manifests/{image.replace(':', '-')}")
+        except urllib.error.HTTPError as none:
+            none.close()
+            return []
+    return [_get(address, f"manifests/{one['digest']}") for one in found["manifests"]]
+
+
+def test_pushes_an_sbom_to_where_scanners_look(
+    workspace: Path, private: Path, registry: RunningRegistry, both: str, lists_referrers: str
+) -> None:
+    """
+    The image of each platform has its SBOM in any registry, and the digest that it has without.
+    """
+    ko = _ko(workspace, private, registry.address)
+    request = replace(_request(both), platforms=("linux/amd64", "linux/arm64"))
+    tagged = ImageReference(Repository(f"{lists_referrers}/acme/shop"), "1")
+
+    without = ko.build(request, "./cmd/app", log=HeldLog())
+    built = ko.build(replace(request, attestations=("sbom",)), "./cmd/app", log=HeldLog())
+    pushed = ko.push(built, tagged, log=HeldLog())
+    ko.discard(built)
+
+    assert without.digests == built.digests == (pushed,)
+    assert not Path(built.handle).exists()
+    images = _get(lists_referrers, "manifests/1")["manifests"]
+    assert len(images) == 2
+    for image in images:
+        [attached] = _referrers(lists_referrers, image["digest"])
+        assert attached["artifactType"] == "application/spdx+json"
+        assert attached["subject"] == {key: image[key] for key in ("mediaType", "digest", "size")}
+        [layer] = attached["layers"]
+        assert layer["mediaType"] == "application/spdx+json"
+        sbom = _get(lists_referrers, f"blobs/{layer['digest']}")
+        assert sbom["spdxVersion"] == "SPDX-2.3"
+        assert sbom["creationInfo"]["created"] == "2023-11-14T22:13:20Z"
+        names = {package["name"] for package in sbom["packages"]}
+        assert {image["digest"], "example.com/shop"} < names
+    # What ko says of the index lists no module: a scanner would call the image clean.
+    assert _referrers(lists_referrers, str(pushed)) == []
+
+
+def test_makes_the_same_sbom_twice(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str
+) -> None:
+    """
+    The same commit gives the same SBOM.
+    """
+    ko = _ko(workspace, private, registry.address)
+    request = replace(_request(base), attestations=("sbom",))
+
+    first, second = (
+        _files(Path(ko.build(request, "./cmd/app", log=HeldLog()).handle, "sbom")) for _ in range(2)
+    )
+
+    assert len(first) == 1
+    assert {Path(name).name: text for name, text in first.items()} == {
+        Path(name).name: text for name, text in second.items()
+    }
+
+
+def test_attaches_the_sbom_that_an_earlier_push_did_not(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str
+) -> None:
+    """
+    A push that ends after the SBOM and before its listing is made good by the next one.
+    """
+    ko = _ko(workspace, private, registry.address)
+    with open_registry() as running:
+        repository = Repository(f"{running.address}/acme/shop")
+        built = ko.build(
+            replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog()
+        )
+        image = ko.push(built, ImageReference(repository, "1"), log=HeldLog())
+        lists = f"{repository}:{str(image).replace(':', '-')}"
+        found = subprocess.run(
+            ["crane", "digest", lists], check=True, capture_output=True, text=True
+        )
+        unlisted = f"{repository}@{found.stdout.strip()}"
+        subprocess.run(["crane", "delete", unlisted], check=True, capture_output=True)
+        assert _referrers(running.address, str(image)) == []
+
+        ko.push(built, ImageReference(repository, "2"), log=HeldLog())
+
+        assert len(_referrers(running.address, str(image))) == 1
+
+
+def test_pushes_no_tag_without_the_sbom(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str
+) -> None:
+    """
+    An image that should have an SBOM and has none is not there to be deployed.
+    """
+    ko = _ko(workspace, private, registry.address)
+    built = ko.build(replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog())
+    [file] = Path(built.handle, "sbom").iterdir()
+    file.write_text(file.read_text().replace("sbom-sha256:", "sbom-sha256:0"))
+    tagged = ImageReference(Repository(f"{registry.address}/acme/bare"), "1")
+
+    with pytest.raises(BuildError) as caught:
+        ko.push(built, tagged, log=HeldLog())
+
+    assert "is of another image" in caught.value.message
+    assert "`attestations`" in caught.value.hint
+    assert _asked(private).digest(tagged) is None
+
+
+def _strict(server: HTTPServer, *, images_only: bool = False) -> list[str]:
+    """Be a registry that takes an SBOM of what it has, or none; gives the names that it has.
+
+    https://github.com/project-zot/zot/issues/1424 and what GitLab's says of an unknown type.
+    """
+    there: list[str] = []
+
+    def manifest(request: Request) -> Response:
+        name = request.path.rpartition("/")[2]
+        if request.method != "PUT":
+            return Response(status=200 if name in there else 404)
+        subject = json.loads(request.data).get("subject")
+        if subject and images_only:
+            unknown = {"code": "MANIFEST_INVALID", "detail": "unknown media type"}
+            return Response(json.dumps({"errors": [unknown]}), 400)
+        if subject and subject["digest"] not in there:
+            return Response(status=404)
+        there.append(name)
+        return Response(status=201)
+
+    server.expect_request("/v2/").respond_with_data("")
+    server.expect_request(re.compile("/v2/.+/(blobs|referrers)/.*")).respond_with_data("{}")
+    server.expect_request(re.compile("/v2/.+/manifests/.+")).respond_with_handler(manifest)
+    return there
+
+
+def test_pushes_the_image_then_its_sbom_then_the_tag(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str, httpserver: HTTPServer
+) -> None:
+    """
+    Who sees the tag finds the SBOM, also in a registry that takes none of what it has not.
+    """
+    there = _strict(httpserver)
+    ko = _ko(workspace, private, registry.address)
+    tagged = ImageReference(Repository(f"127.0.0.1:{httpserver.port}/acme/shop"), "1")
+
+    built = ko.build(replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog())
+    pushed = ko.push(built, tagged, log=HeldLog())
+
+    [image, _, tag] = there
+    assert image == str(pushed)
+    assert tag == "1"
+
+
+def test_says_that_a_registry_takes_no_sbom(
+    workspace: Path, private: Path, registry: RunningRegistry, base: str, httpserver: HTTPServer
+) -> None:
+    """
+    A registry for images only is told with the input that asks it for more, and has no tag.
+    """
+    there = _strict(httpserver, images_only=True)
+    ko = _ko(workspace, private, registry.address)
+    tagged = ImageReference(Repository(f"127.0.0.1:{httpserver.port}/acme/shop"), "1")
+    built = ko.build(replace(_request(base), attestations=("sbom",)), "./cmd/app", log=HeldLog())
+
+    with pytest.raises(RegistryError) as caught:
+        ko.push(built, tagged, log=HeldLog())
+
+    assert "takes no manifest of this kind" in caught.value.message
+    assert "`attestations`" in caught.value.hint
+    assert there == [str(built.digests[0])]
 
 
 def test_lists_the_main_packages(workspace: Path, private: Path) -> None:
@@ -345,14 +576,15 @@ def test_what_the_repository_runs_in_the_build_is_another_user(
 ) -> None:
     """
     A C compiler that `.ko.yaml` names runs without our rights, away from our files; a build
-    without it works as that user.
+    without it works as that user, and a link in the place of its SBOM shows nothing of ours.
     """
     secret = tmp_path / "secret"
     secret.write_text("canary")
     with tempfile.TemporaryDirectory(prefix="ko-") as name:
         public = Path(name)
         public.chmod(0o755)
-        shutil.copy(shutil.which("ko") or "", public)
+        for program in ("ko", "crane"):
+            shutil.copy(shutil.which(program) or "", public)
         place = public / "private"
         place.mkdir()
         ko = _ko(
@@ -362,10 +594,19 @@ def test_what_the_repository_runs_in_the_build_is_another_user(
             path=f"{public}:{os.environ['PATH']}",
             user=BUILD_USER,
         )
-        asked = _request(base)
+        asked = replace(_request(base), attestations=("sbom",))
         built = ko.build(asked, *ko.candidates(asked), log=HeldLog())
         assert Path(built.handle, "index.json").is_file()
         assert Path(built.handle).stat().st_uid == BUILD_USER
+        tagged = ImageReference(Repository(f"{registry.address}/acme/isolated"), "1")
+        assert ko.push(built, tagged, log=HeldLog()) == built.digests[0]
+        [sbom] = Path(built.handle, "sbom").iterdir()
+        secret.write_text(sbom.read_text())
+        sbom.unlink()
+        sbom.symlink_to(secret)
+        with pytest.raises(BuildError, match="SBOM"):
+            ko.push(built, tagged, log=HeldLog())
+        assert {path.name for path in public.iterdir()} == {"ko", "crane", "private"}
 
         (place / "workspace").rename(public / "gone")
         shutil.rmtree(place)

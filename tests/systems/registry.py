@@ -1,9 +1,10 @@
-"""Debian's docker-registry on loopback, with and without users, and a base image in it."""
+"""Registries on loopback: Debian's docker-registry, with and without users, and crane's."""
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _START_SECONDS = 20.0
+_REFERRERS = Path(__file__).with_name("referrers.go")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,26 @@ def crane_registry(folder: Path, *, port: int = 0) -> Iterator[str]:
     command = ["crane", "registry", "serve", "--address", address, "--disk", str(folder)]
     with _serving(command, address, folder.with_name(f"{folder.name}.log")):
         yield address
+
+
+@contextmanager
+def referrers_registry() -> Iterator[str]:
+    """Run a registry that lists referrers itself, which neither of the other two does.
+
+    It is part of the module that crane is built from, and is built in that. Gives its address.
+    """
+    crane = shutil.which("crane") or "crane"
+    said = _said("go", "version", "-m", crane).split("\n\tmod\t")[1].split()
+    place = json.loads(_said("go", "mod", "download", "-json", f"{said[0]}@{said[1]}"))["Dir"]
+    with tempfile.TemporaryDirectory() as folder:
+        program, address = Path(folder, "registry"), _free_address()
+        _said("go", "build", "-C", place, "-o", str(program), str(_REFERRERS))
+        with _serving([str(program), address], address, Path(folder, "log")):
+            yield address
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _free_address() -> str:

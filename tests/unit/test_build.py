@@ -107,7 +107,7 @@ def test_names_the_missing_dockerfile() -> None:
         replace(_request(), arguments={"A": "b"}),
         replace(_request(), secrets={"A": Secret("b")}),
         replace(_request(), cache="inline"),
-        replace(_request(), attestations=("sbom",)),
+        replace(_request(), attestations=("provenance", "sbom")),
         replace(_request(), remote=True),
     ],
 )
@@ -121,6 +121,31 @@ def test_ignores_nothing_that_ko_cannot_do(request_: BuildRequest) -> None:
         _build(request_, docker=FakeBuilder(), ko=ko)
 
     assert ko.built == []
+
+
+@pytest.mark.parametrize("builder", ["auto", "ko"])
+def test_ko_makes_an_sbom(builder: str) -> None:
+    """
+    `attestations: sbom` needs no Dockerfile.
+    """
+    ko = _ko("./cmd/app")
+
+    built = _build(replace(_request(builder), attestations=("sbom",)), docker=FakeBuilder(), ko=ko)
+
+    assert built.builder == "ko"
+
+
+def test_says_what_ko_cannot_attest() -> None:
+    """
+    Who asks for provenance without a Dockerfile reads that ko makes none, and what it makes.
+    """
+    request = replace(_request(), attestations=("provenance",))
+
+    with pytest.raises(InputError) as caught:
+        _build(request, docker=FakeBuilder(), ko=_ko("./cmd/app"))
+
+    assert "provenance" in caught.value.message
+    assert "ko makes `sbom`" in caught.value.hint
 
 
 def test_says_which_buildkit_builds() -> None:
@@ -222,11 +247,12 @@ def test_builds_nothing_when_the_registry_has_this_commits_image() -> None:
     [
         {"context": PurePosixPath("other")},
         {"labels": {"team": "shop"}},
+        {"attestations": ("sbom",)},
         {"builder": "ko", "main_package": "./cmd/other"},
         {"clean": False},
         {"published": ()},
     ],
-    ids=["context", "labels", "builder", "changed files", "rebuild"],
+    ids=["context", "labels", "attestations", "builder", "changed files", "rebuild"],
 )
 def test_builds_when_anything_is_different(changed: dict[str, object]) -> None:
     """

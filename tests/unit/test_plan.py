@@ -166,6 +166,10 @@ REPORTED = {
         ({"registry_password": "x"}, "`registry-username` is empty"),
         ({"builder": "ko", "dockerfile": "Other"}, "`dockerfile` is for `builder: docker`"),
         ({"builder": "docker", "main_package": "./x"}, "`main-package` is for `builder: ko`"),
+        (
+            {"builder": "ko", "attestations": "sbom provenance"},
+            "`attestations` asks for `provenance`, and `builder: ko` makes `sbom` only",
+        ),
         ({"wait_via": "status:cd"}, "`argocd-token` is for `wait-via: argocd`"),
         (
             REPORTED | {"gitops_repository": "https://git.example.com/x", "gitops_branch": "main"},
@@ -555,6 +559,17 @@ def test_ko_is_told_nothing_of_a_dockerfile(name: str) -> None:
 
     with pytest.raises(InputError, match=f"`{name}` is for `builder: docker`"):
         plan_of(builder="ko", **{name: value})
+
+
+@pytest.mark.parametrize("value", ["none", "sbom"])
+def test_ko_attests_what_it_can(value: str) -> None:
+    """
+    An SBOM needs no Dockerfile, and `none` may be said anywhere.
+    """
+    plan = plan_of(builder="ko", attestations=value)
+
+    assert plan.build
+    assert plan.build.attestations == (() if value == "none" else (value,))
 
 
 def test_a_selector_may_stand_for_names() -> None:

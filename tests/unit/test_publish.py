@@ -39,6 +39,7 @@ def _publish(  # noqa: PLR0913  a test changes one of these
     registry: FakeRegistry,
     request: PublishRequest = REQUEST,
     *,
+    built: BuiltImage = BUILT,
     pusher: FakeBuilder | None = None,
     history: FakeSourceHistory | None = None,
     clock: FakeClock | None = None,
@@ -46,7 +47,7 @@ def _publish(  # noqa: PLR0913  a test changes one of these
 ) -> PublishResult:
     return publish(
         request,
-        BUILT,
+        built,
         pusher=pusher or FakeBuilder(registry=registry),
         registry=registry,
         history=history or FakeSourceHistory(),
@@ -241,6 +242,48 @@ def test_moves_no_tag_to_a_lower_version() -> None:
     assert registry.tags["ghcr.io/acme/shop:latest"] == digest_of("b")
 
 
+def test_takes_the_list_of_referrers_for_no_version() -> None:
+    """
+    What a registry without a list of SBOMs and signatures has instead, a tag, holds nothing back.
+    """
+    listed = f"ghcr.io/acme/shop:{str(digest_of('7')).replace(':', '-')}"
+    registry = FakeRegistry({listed: digest_of("b"), f"{listed}.sig": digest_of("c")})
+    request = replace(
+        REQUEST, tags=("1.2.4", "1", "latest"), moving=frozenset({"1", "latest"}), version="1.2.4"
+    )
+
+    result = _publish(registry, request)
+
+    assert result.tags == ("1.2.4", "1", "latest")
+    assert registry.tags[listed] == digest_of("b")
+
+
+def test_pushes_the_sbom_of_an_image_that_is_there() -> None:
+    """
+    Who asks for an SBOM later gets it: that its image is in the registry already is not enough.
+    """
+    registry = FakeRegistry({IMAGE.tagged: digest_of("a")})
+    pusher = FakeBuilder(registry=registry)
+
+    result = _publish(registry, built=replace(BUILT, sbom=True), pusher=pusher)
+
+    assert result == PublishResult(IMAGE, ("9d0f7e3", "latest"))
+    assert pusher.sboms == [digest_of("a")]
+
+
+def test_an_sbom_lets_no_tag_change() -> None:
+    """
+    A tag that names another image stays with it, whatever goes with ours.
+    """
+    registry = FakeRegistry({IMAGE.tagged: digest_of("b")})
+    pusher = FakeBuilder(registry=registry)
+
+    with pytest.raises(TagExistsError):
+        _publish(registry, built=replace(BUILT, sbom=True), pusher=pusher)
+
+    assert pusher.sboms == []
+
+
 def test_fails_when_the_registry_does_not_have_what_was_pushed() -> None:
     """
     Argo CD is never pointed at an image that is not there.
@@ -314,6 +357,14 @@ def test_lets_another_job_move_latest() -> None:
             RegistryError,
             "ca-certificates:",
             id="self-signed",
+        ),
+        pytest.param(
+            "Error: PUT http://r:5000/v2/a/manifests/t: MANIFEST_INVALID: manifest invalid; "
+            "unknown media type: application/spdx+json",
+            "r:5000",
+            RegistryError,
+            "leave the input `attestations` out",
+            id="images-only",
         ),
         pytest.param(
             "http: server gave HTTP response to HTTPS client",

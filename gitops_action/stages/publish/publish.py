@@ -100,10 +100,11 @@ def publish(  # noqa: PLR0913  the systems that are asked are named one by one
         for tag in request.tags:
             reference = replace(image, tag=tag, digest=None)
             there = registry.digest(reference)
-            if there and _is(built, there, reference, registry):
+            ours = there is not None and _is(built, there, reference, registry)
+            if there and ours and not built.sbom:
                 digest = there
                 log.say(f"{reference} names this image already.")
-            elif there and _stays(reference, there, built, request, movement, log):
+            elif there and not ours and _stays(reference, there, built, request, movement, log):
                 continue
             else:
                 digest = _push(built, reference, pusher=pusher, clock=clock, log=log)
