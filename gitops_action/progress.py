@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Protocol, TypeVar
 
-from gitops_action.errors import ActionError, BugError, CancelledError
+from gitops_action.errors import ActionError, BugError, CancelledError, RunnerError
 from gitops_action.model.image import ImageReference
 from gitops_action.model.log import HeldLog, Log
 from gitops_action.model.stage import Stage
@@ -55,7 +57,7 @@ class Progress:
         said, code = "", BugError.code
         try:
             self.clock.check()
-            result = work(log or self.log)
+            result = _with_space(partial(work, log or self.log))
             self._keep(result)
             state, said, code = State.PASSED, words(result), ""
         except ActionError as error:
@@ -111,6 +113,19 @@ class Progress:
         # The message of a failure is told once, as an error with its hint.
         words = run.failure if run.state is State.FAILED else run.words
         self.log.say(f"{_MARKS[run.state]} {name} ({run.seconds:.1f} s): {words}")
+
+
+def _with_space(work: Callable[[], _T]) -> _T:
+    """Tell a full disk wherever it is met: every stage writes files, and each write may fail."""
+    try:
+        return work()
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise RunnerError(
+            f"The runner's disk is full: {error}.",
+            hint="Free disk space on the runner, or use one with a larger disk.",
+        ) from error
 
 
 def _reached(plan: Plan, promoted: PromoteResult | None, synced: SyncResult | None) -> Result:

@@ -98,7 +98,7 @@ class FakeBuilder:
     running: bool = True
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     digest: Digest = field(default_factory=lambda: digest_of("a"))
-    failure: ActionError | None = None
+    failure: ActionError | OSError | None = None
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
     built: list[str] = field(default_factory=list)

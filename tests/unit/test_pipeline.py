@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -313,6 +314,22 @@ def test_a_bug_in_one_stage_ends_the_others_and_is_not_hidden(world: World) -> N
 
     assert world.cancellation.reason
     assert world.registry.tags == {}
+
+
+def test_a_full_disk_is_told_and_so_is_what_was_done(world: World) -> None:
+    """
+    Wherever a file cannot be written any more, the run says so and what it did until then.
+    """
+    world.docker.failure = OSError(errno.ENOSPC, "No space left on device", "/tmp/layout")
+
+    outcome = _run(world)
+
+    assert outcome.failure is not None
+    assert outcome.failure.code == "runner"
+    assert "No space left on device: '/tmp/layout'" in outcome.failure.message
+    assert "larger disk" in outcome.failure.hint
+    assert outcome.verify is not None
+    assert _states(outcome)["build"] == State.FAILED
 
 
 def test_a_cancelled_run_goes_no_further(world: World) -> None:
