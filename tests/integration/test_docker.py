@@ -376,6 +376,7 @@ def test_says_why_a_build_failed(docker_host: str, workspace: Path, private: Pat
         docker.build(_request(), "Dockerfile", log=HeldLog())
 
     assert _images(docker_host) == before
+    assert not list(private.glob("layout-*"))
 
 
 def test_points_to_the_instruction_that_failed() -> None:
@@ -452,6 +453,16 @@ def test_knows_whether_there_is_a_dockerfile_and_an_engine(
     assert not _docker(docker_host, workspace, private, path=str(tmp_path)).answers()
 
 
+def test_says_that_the_engine_has_gone(workspace: Path, private: Path, tmp_path: Path) -> None:
+    """
+    An engine that ends after it was found is no failure of the Dockerfile.
+    """
+    docker = _docker(f"unix://{tmp_path}/no.sock", workspace, private)
+
+    with pytest.raises(EngineError, match="answers no more"):
+        docker.build(_request(), "Dockerfile", log=HeldLog())
+
+
 def test_ends_a_build_at_once_and_leaves_nothing(
     docker_host: str, workspace: Path, private: Path
 ) -> None:
@@ -474,6 +485,7 @@ def test_ends_a_build_at_once_and_leaves_nothing(
     timer.join()
     assert time.monotonic() - started < 3 + 5
     assert _images(docker_host) == before
+    assert not list(private.glob("layout-*"))
 
 
 def test_shows_no_child_a_token(

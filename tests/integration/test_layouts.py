@@ -205,6 +205,26 @@ def test_builds_for_two_platforms(
     assert not list(place.private.glob("layout-*"))
 
 
+def test_leaves_the_layers_of_the_base_as_they_are(
+    docker: Docker | BuildKit, hub: str, place: Place, repository: Repository
+) -> None:
+    """
+    Times are set in our own layers alone: registry and nodes have those of the base image already.
+    """
+    base = Seen(ImageReference(Repository(f"{hub}/library/tool"), "1"), place.credentials)
+    (place.workspace / "Dockerfile").write_text("FROM tool:1\nCOPY note /\n")
+    image = ImageReference(repository, "1")
+
+    built = docker.build(replace(REQUEST, platforms=()), "Dockerfile", log=HeldLog())
+    docker.push(built, image, log=HeldLog())
+
+    below = [layer["digest"] for layer in base.read()["layers"]]
+    layers = [layer["digest"] for layer in Seen(image, place.credentials).read()["layers"]]
+    assert len(below) == 1
+    assert len(layers) == 2
+    assert layers[:1] == below
+
+
 def test_pushes_both_attestations(
     docker: Docker | BuildKit, place: Place, repository: Repository
 ) -> None:

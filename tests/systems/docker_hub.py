@@ -80,7 +80,7 @@ def docker_hub() -> Iterator[str]:
             tag = f"{running.address}/{image}"
             for argv in (
                 ["append", "--oci-empty-base", "-f", str(folder / "layer.tar")],
-                ["mutate", tag, "--entrypoint=/tool"],
+                ["mutate", tag, "--entrypoint=/tool", "--set-platform=linux/amd64"],
             ):
                 subprocess.run(["crane", *argv, "-t", tag], check=True, capture_output=True)
         yield running.address

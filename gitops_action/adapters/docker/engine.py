@@ -20,7 +20,7 @@ from gitops_action.adapters.docker.layouts import (
 from gitops_action.adapters.docker.options import base_environment
 from gitops_action.adapters.docker.sources import dockerfiles
 from gitops_action.adapters.refusal import explain_refusal, last_words
-from gitops_action.errors import ActionError, RunnerError
+from gitops_action.errors import ActionError, EngineError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest
 
@@ -82,30 +82,6 @@ class Docker:
             return build_layout(programs, request, candidate, workspace=workspace, log=log)
         return self._build_in_store(request, candidate, log)
 
-    def _keeps_images_in_containerd(self) -> bool:
-        """Ask as https://docs.docker.com/engine/storage/containerd/ does.
-
-        The older image store is the engine's own, and BuildKit cannot give back a layout from it.
-        """
-        return "containerd" in self._docker("info", "--format", "{{.DriverStatus}}").stdout
-
-    def _build_in_store(self, request: BuildRequest, candidate: str, log: Log) -> BuiltImage:
-        """Build an image that stays in the engine under a name of ours."""
-        # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
-        # removing it safe when another job has built the same. Nobody can push to `.invalid`.
-        built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
-        with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
-            told = Path(folder, "metadata.json")
-            output = f"--tag={built.handle}", f"--metadata-file={told}"
-            try:
-                run_buildx(
-                    self._programs, request, candidate, *output, workspace=self._workspace, log=log
-                )
-            except ActionError:
-                self.discard(built)
-                raise
-            return replace(built, digests=_digests(told))
-
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push under one tag, and leave none in the engine.
 
@@ -134,6 +110,36 @@ class Docker:
             discard_layout(built)
         else:
             self._remove(built.handle)
+
+    def _keeps_images_in_containerd(self) -> bool:
+        """Ask as https://docs.docker.com/engine/storage/containerd/ does.
+
+        The older image store is the engine's own, and BuildKit gives no layout back from it.
+        """
+        done = self._docker("info", "--format", "{{.DriverStatus}}")
+        if done.exit_code != 0:
+            raise EngineError(
+                f"This runner's Docker engine answers no more: {last_words(done.stderr)}",
+                hint="Look at its log, and at what else runs on this runner.",
+            )
+        return "io.containerd.snapshotter" in done.stdout
+
+    def _build_in_store(self, request: BuildRequest, candidate: str, log: Log) -> BuiltImage:
+        """Build an image that stays in the engine under a name of ours."""
+        # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
+        # removing it safe when another job has built the same. Nobody can push to `.invalid`.
+        built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
+        with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
+            told = Path(folder, "metadata.json")
+            output = f"--tag={built.handle}", f"--metadata-file={told}"
+            try:
+                run_buildx(
+                    self._programs, request, candidate, *output, workspace=self._workspace, log=log
+                )
+            except ActionError:
+                self.discard(built)
+                raise
+            return replace(built, digests=_digests(told))
 
     def _remove(self, name: str) -> None:
         self._docker("image", "rm", name, uncancelled=True)
