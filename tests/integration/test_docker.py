@@ -51,6 +51,12 @@ import "time"
 
 func main() { time.Sleep(time.Minute) }
 """
+GREETER = """package main
+
+import "fmt"
+
+func main() { fmt.Println("hello") }
+"""
 _FAILED = """#6 [2/2] COPY missing /
 #6 ERROR: failed to calculate checksum of ref x::y: "/missing": not found
 ------
@@ -259,6 +265,26 @@ def test_pushes_what_the_registry_then_has(
     assert config["config"]["Labels"]["org.opencontainers.image.revision"] == "9d0f7e3"
     assert config["config"]["Labels"]["note"] == "a, b=c"
     assert _images(docker_host) == before
+
+
+def test_what_was_pushed_starts(docker_host: str, workspace: Path, private: Path) -> None:
+    """
+    An engine that has nothing of the image fetches it by its digest and runs it.
+    """
+    _compile(workspace, GREETER, "greet")
+    (workspace / "Dockerfile").write_text('FROM scratch\nCOPY greet /\nENTRYPOINT ["/greet"]\n')
+    docker = _docker(docker_host, workspace, private)
+    with open_registry() as running:
+        tagged = ImageReference(Repository(f"{running.address}/acme/shop"), "1")
+
+        built = docker.build(_request(), "Dockerfile", log=HeldLog())
+        pushed = docker.push(built, tagged, log=HeldLog())
+        docker.discard(built)
+
+        image = str(replace(tagged, tag="", digest=pushed))
+        said = _ask(docker_host, "run", "--rm", "--network=none", image)
+        _ask(docker_host, "image", "rm", image)
+    assert said == b"hello\n"
 
 
 def test_says_that_the_registry_refuses_the_push(

@@ -320,18 +320,22 @@ def test_builds_no_commit_twice(
 
 
 def test_pushes_no_image_twice(
-    docker: Docker | BuildKit, place: Place, repository: Repository, registry: Registry
+    docker: Docker | BuildKit,
+    other: Docker | BuildKit,
+    place: Place,
+    repository: Repository,
+    registry: Registry,
 ) -> None:
     """
-    What was built again from the same files is the image that the tags name already.
+    What another machine has built from the same commit is the image that the tags name already.
     """
     first = docker.build(REQUEST, "Dockerfile", log=HeldLog())
     published = _publish(first, docker, registry, repository)
     (place.workspace / "note").touch()
     log = LineLog()
 
-    second = docker.build(REQUEST, "Dockerfile", log=HeldLog())
-    again = _publish(second, docker, registry, repository, log)
+    second = other.build(REQUEST, "Dockerfile", log=HeldLog())
+    again = _publish(second, other, registry, repository, log)
 
     assert again == published
     assert f"{repository}:1 names this image already." in log.lines

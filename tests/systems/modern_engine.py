@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.systems.base_images import DEBIAN, base_images
-from tests.systems.engine import required_engine
+from tests.systems.engine import lack, required_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,67 +54,56 @@ _END_SECONDS = 30
 def required_modern_engine(*, mirror: str = "") -> Iterator[str]:
     """Run one that has nothing yet; gives its address, as DOCKER_HOST says it.
 
-    It finds every image of Docker Hub at `mirror`, a registry's `127.0.0.1:port`. It needs the
-    machine's engine: without one the test fails in CI, and is skipped elsewhere.
+    It finds every image of Docker Hub at `mirror`, a registry's `127.0.0.1:port`. Where it cannot
+    be run the test fails in CI, and is skipped elsewhere.
     """
     with (
         required_engine() as outer,
         tempfile.TemporaryDirectory(prefix="modern-engine-") as name,
     ):
-        _build(outer)
         folder = Path(name)
         config = {
             "features": {"containerd-snapshotter": True},
             "registry-mirrors": [f"http://{mirror}"] if mirror else [],
         }
         (folder / "daemon.json").write_text(json.dumps(config))
-        told = {
-            "BRIDGE": f"tests-{uuid.uuid4().hex[:8]}",
-            "FOLDER": name,
-            "GROUP": str(os.getgid()),
-        }
-        container = _docker(
-            outer,
-            *("run", "--detach", "--rm", *_ALLOWED, "--network=host", "--cgroupns=host"),
-            *("--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--volume=/var/lib/docker"),
-            f"--volume={folder}:{folder}",
-            *(f"--env={key}={value}" for key, value in told.items()),
-            *(_TAG, "sh", "-c", _RUN),
-        ).strip()
+        container = f"modern-engine-{uuid.uuid4().hex[:8]}"
         try:
-            address = f"unix://{folder}/docker.sock"
-            _wait(address, folder / "log")
-            yield address
+            _start(outer, container, folder)
+            yield f"unix://{folder}/docker.sock"
         finally:
             _docker(outer, "stop", f"--time={_END_SECONDS}", container)
 
 
-def _build(outer: str) -> None:
-    """Install the packages, once for each engine."""
+def _start(outer: str, container: str, folder: Path) -> None:
+    told = {
+        "BRIDGE": container.replace("modern-engine", "tests"),
+        "FOLDER": str(folder),
+        "GROUP": str(os.getgid()),
+    }
     base_images(outer, [DEBIAN])
-    command = ["docker", "build", "--network=host", "--tag", _TAG, "-"]
-    env = {**os.environ, "DOCKER_HOST": outer}
-    subprocess.run(
-        command, check=True, env=env, input=_DOCKERFILE.encode(), stdout=sys.stderr, stderr=None
+    built = _docker(outer, "build", "--network=host", "--tag", _TAG, "-", stdin=_DOCKERFILE)
+    ran = _docker(
+        outer,
+        *("run", "--detach", "--rm", f"--name={container}", *_ALLOWED),
+        *("--network=host", "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup"),
+        *("--volume=/var/lib/docker", f"--volume={folder}:{folder}"),
+        *(f"--env={key}={value}" for key, value in told.items()),
+        *(_TAG, "sh", "-c", _RUN),
     )
-
-
-def _docker(address: str, *argv: str) -> str:
-    return subprocess.run(
-        ["docker", *argv],
-        check=True,
-        env={**os.environ, "DOCKER_HOST": address},
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
-
-
-def _wait(address: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    command = ["docker", "version", "--format", "{{.Server.Version}}"]
-    env = {**os.environ, "DOCKER_HOST": address}
-    while subprocess.run(command, check=False, env=env, capture_output=True).returncode != 0:
-        if time.monotonic() > deadline:
-            said = log.read_text() if log.exists() else "nothing"
-            raise RuntimeError(f"dockerd does not answer: {said[-2000:]}")
+    address = f"unix://{folder}/docker.sock"
+    while _docker(address, "version").returncode != 0:
+        ended = _docker(outer, "inspect", container).returncode != 0
+        if ended or time.monotonic() > deadline:
+            log = folder / "log"
+            said = log.read_text() if log.exists() else built.stderr + ran.stderr
+            lack(f"no Docker engine of Debian trixie can be run here: {said[-2000:]}")
         time.sleep(0.1)
+
+
+def _docker(address: str, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "DOCKER_HOST": address}
+    return subprocess.run(
+        ["docker", *argv], check=False, env=env, input=stdin, capture_output=True, text=True
+    )

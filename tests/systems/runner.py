@@ -50,7 +50,10 @@ class Step:
 
 @dataclass
 class HostedRunner:
-    """One job of one repository; `folder` is the runner's, `image` the action's."""
+    """One job of one repository; `folder` is the runner's, `image` the action's.
+
+    `docker_host` runs the step; `engine` is the one that the step itself sees, where it is another.
+    """
 
     folder: Path
     image: str
@@ -59,6 +62,7 @@ class HostedRunner:
     server_url: str
     event: str = "push"
     ref: str = "main"
+    engine: str = ""
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,7 +173,7 @@ class HostedRunner:
             "ACTIONS_RUNTIME_TOKEN": RUNTIME_TOKEN,
             "ACTIONS_RUNTIME_URL": "https://pipelines.example.com/",
         }
-        socket = self.docker_host.removeprefix("unix://")
+        socket = (self.engine or self.docker_host).removeprefix("unix://")
         temp = self.folder / "_temp"
         mounts = {
             socket: "/var/run/docker.sock",
