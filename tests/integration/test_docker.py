@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import threading
 import time
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 CANARY = "canary-s3cret"
 LAYERS = ImageReference(Repository("127.0.0.1:1/acme/shop"), "buildcache")
 CREATED = 1_700_000_000
+RUN = uuid.uuid4().hex
 SLEEPER = """package main
 
 import "time"
@@ -154,7 +156,7 @@ def _request(dockerfile: str = "Dockerfile", context: str = ".") -> BuildRequest
         dockerfile=PurePosixPath(dockerfile),
         main_package="",
         base_image="",
-        labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
+        labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c", "tests": RUN},
         created=CREATED,
     )
 
@@ -165,9 +167,10 @@ def _ask(docker_host: str, *argv: str) -> bytes:
 
 
 def _images(docker_host: str) -> set[str]:
-    """List the images of ours that the engine has, by their names."""
-    names = _ask(docker_host, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").decode()
-    return {name for name in names.split() if "gitops-action.invalid" in name or "acme" in name}
+    """List what the engine has of what these tests build; others build on it at the same time."""
+    listed = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
+    names = _ask(docker_host, *listed, f"--filter=label=tests={RUN}").decode()
+    return set(names.splitlines())
 
 
 @dataclass(frozen=True, slots=True)
