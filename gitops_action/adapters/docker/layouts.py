@@ -1,8 +1,7 @@
 """An image that comes back from BuildKit as an OCI layout, which crane pushes after the tests.
 
-Only so do all of its files have the time of the commit, and the same commit the same digest: an
-image in an engine's store has not (Docker 26), or the store refuses it.
-https://docs.docker.com/build/exporters/oci-docker/
+BuildKit gives the files of such an image the commit's time, and so the same commit the same digest.
+It refuses that for an image that goes into the engine's own store (moby/buildkit#4230, Docker 26).
 """
 
 from __future__ import annotations
