@@ -38,9 +38,9 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         (
             "Give its authority to this step:\n\n"
             "    ca-certificates: ${{ vars.REGISTRY_CA }}\n\n"
-            "With `builder: docker` the engine pushes, and it has a list of its own: put the "
-            "certificate on the runner as /etc/docker/certs.d/{registry}/ca.crt, or use "
-            "`builder: ko`."
+            "With `builder: docker` an engine without the containerd image store pushes itself, "
+            "and it has a list of its own: put the certificate on the runner as "
+            "/etc/docker/certs.d/{registry}/ca.crt, or use `builder: ko`."
         ),
     ),
     (
@@ -48,8 +48,9 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         RegistryError,
         "speaks HTTP where HTTPS is expected",
         (
-            "Serve the registry with TLS. With `builder: docker` the runner's engine can also be "
-            'told to trust it: "insecure-registries": ["{registry}"] in its daemon.json.'
+            "Serve the registry with TLS. An engine that pushes itself (`builder: docker`, without "
+            "the containerd image store) can also be told to trust it: "
+            '"insecure-registries": ["{registry}"] in its daemon.json.'
         ),
     ),
     (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.argocd_memory import Behaviour
+from tests.systems.modern_engine import required_modern_engine
 from tests.systems.runner import CHECKOUT_TOKEN, OWNER, RUNTIME_TOKEN, Step
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 REPOSITORY = "acme/hello-gitops"
 KUSTOMIZATION = "kustomize/overlays/dev/kustomization.yaml"
 MAIN = "cmd/hello-gitops/main.go"
+LOGIN = ("registry-username", "registry-password")
 SLOW = """package greeting
 
 import (
@@ -128,6 +130,26 @@ def test_the_same_commit_again_changes_nothing_and_still_waits(world: World) -> 
     assert second.outputs["sync-status"] == "Synced"
     assert second.outputs["digest"] == first.outputs["digest"]
     assert world.git.head(REPOSITORY) == head
+
+
+def test_two_platforms_need_no_more_than_a_modern_engine(world: World) -> None:
+    """
+    An engine with the containerd image store gives both images, their proofs and one digest.
+    """
+    job = world.job()
+    job.write("Dockerfile", "FROM scratch\nCOPY go.mod /\n")
+    asked = {"platforms": "linux/amd64, linux/arm64", "attestations": "provenance"}
+    registry = {name: world.inputs()[name] for name in ("image", *LOGIN)}
+
+    with required_modern_engine() as job.engine:
+        step = job.run(world.only("build publish", **asked, **registry))
+
+    assert step.exit_code == 0, step.log
+    assert world.digest(job.head) == world.digest("latest") == step.outputs["digest"] != ""
+    tagged = f"{world.registry.address}/{REPOSITORY}:{job.head}"
+    index = subprocess.run(["crane", "manifest", tagged], check=True, capture_output=True).stdout
+    found = [image["platform"]["architecture"] for image in json.loads(index)["manifests"]]
+    assert found == ["amd64", "arm64", "unknown", "unknown"]
 
 
 def test_a_failing_test_leaves_nothing_behind(world: World) -> None:

@@ -1,12 +1,8 @@
-"""A real BuildKit behind mutual TLS: what it builds, what opens it, and what is left."""
+"""A real BuildKit behind mutual TLS: what opens it, what it says, and what is left."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import subprocess
-import tarfile
 import threading
 import time
 from dataclasses import replace
@@ -20,17 +16,16 @@ from gitops_action.adapters.docker import BuildKit
 from gitops_action.adapters.docker.failure import build_error
 from gitops_action.adapters.docker.handshake import check_handshake
 from gitops_action.adapters.process import Completed, Processes
-from gitops_action.adapters.registry import Registry, write_credentials
+from gitops_action.adapters.registry import write_credentials
 from gitops_action.errors import BuildError, CancelledError, EngineError
 from gitops_action.model.build import BuildRequest
 from gitops_action.model.buildkit import parse_bundle
-from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from tests.systems.buildkit import RunningBuildKit, required_buildkit
+from tests.systems.docker_hub import DOCKERFILE, docker_hub
 from tests.systems.engine import add_buildx
 from tests.systems.recorder import Recorder
-from tests.systems.registry import closed_registry, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,29 +33,6 @@ if TYPE_CHECKING:
 CANARY = "canary-s3cret"
 CREATED = 1_700_000_000
 PLATFORMS = ("linux/amd64", "linux/arm64")
-# A compiler's stand-in: its output says for which platform, and is as new as the build.
-TOOL = """package main
-
-import (
-	"os"
-	"time"
-)
-
-func main() {
-	if os.Getenv("TARGETARCH") == "never" {
-		time.Sleep(time.Minute)
-	}
-	os.Mkdir("/out", 0o755)
-	os.WriteFile("/out/app", []byte(os.Getenv("TARGETARCH")), 0o755)
-}
-"""
-DOCKERFILE = """FROM --platform=$BUILDPLATFORM tool:1 AS build
-ARG TARGETARCH
-RUN ["/tool"]
-FROM scratch
-COPY --from=build /out /
-COPY . /
-"""
 _NO_ANSWER = """#1 [internal] waiting for connection
 #1 ERROR: context deadline exceeded
 ERROR: failed to build: context deadline exceeded
@@ -75,35 +47,15 @@ class Connect(Protocol):
         running: RunningBuildKit,
         *,
         tls: str = "",
-        registry: str = "127.0.0.1:1",
         path: str = "",
         cancellation: Cancellation | None = None,
     ) -> BuildKit: ...
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry in Docker Hub's place, with the image that the Dockerfile begins with."""
-    folder = tmp_path_factory.mktemp("tool")
-    (folder / "main.go").write_text(TOOL)
-    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}
-    build = ["go", "build", "-o", str(folder / "tool"), str(folder / "main.go")]
-    subprocess.run(build, check=True, env=go)
-    with tarfile.open(folder / "layer.tar", "w") as layer:
-        layer.add(folder / "tool", "tool")
-    with open_registry() as running:
-        tag = f"{running.address}/library/tool:1"
-        layers = ["-f", str(folder / "layer.tar"), "-t", tag]
-        subprocess.run(
-            ["crane", "append", "--oci-empty-base", *layers], check=True, capture_output=True
-        )
-        yield running.address
-
-
-@pytest.fixture(scope="module")
-def buildkit(mirror: str) -> Iterator[RunningBuildKit]:
+def buildkit() -> Iterator[RunningBuildKit]:
     """One BuildKit for most tests."""
-    with required_buildkit(mirror=mirror) as running:
+    with docker_hub() as hub, required_buildkit(mirror=hub) as running:
         yield running
 
 
@@ -135,12 +87,11 @@ def connect(workspace: Path, private: Path, tmp_path: Path) -> Connect:
         running: RunningBuildKit,
         *,
         tls: str = "",
-        registry: str = "127.0.0.1:1",
         path: str = "",
         cancellation: Cancellation | None = None,
     ) -> BuildKit:
         if not credentials.exists():
-            write_credentials(credentials, registry, "robot", Secret(CANARY))
+            write_credentials(credentials, "127.0.0.1:1", "robot", Secret(CANARY))
             add_buildx(credentials)
         return BuildKit(
             Processes(cancellation or Cancellation()),
@@ -191,101 +142,6 @@ class WatchingLog(HeldLog):
             self.modes.add((file.name, file.stat().st_mode & 0o777))
 
 
-def _blob(layout: Path, digest: str) -> bytes:
-    return (layout / "blobs" / digest.replace(":", "/")).read_bytes()
-
-
-def _files(layout: Path, image: str) -> dict[str, bytes]:
-    """Read every file of an image of the layout."""
-    found = {}
-    for layer in json.loads(_blob(layout, image))["layers"]:
-        with tarfile.open(fileobj=io.BytesIO(_blob(layout, layer["digest"]))) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file:
-                    found[member.name] = file.read()
-    return found
-
-
-def test_builds_for_two_platforms_without_an_engine(
-    connect: Connect, buildkit: RunningBuildKit, private: Path
-) -> None:
-    """
-    One build gives an image for each platform, from public bases, and no token of checkout's.
-    """
-    with closed_registry("robot", CANARY) as running:
-        docker = connect(buildkit, registry=running.address)
-        tagged = ImageReference(Repository(f"{running.address}/acme/shop"), "1")
-
-        request = replace(REQUEST, attestations=("provenance",))
-        built = docker.build(request, "Dockerfile", log=HeldLog())
-        layout = Path(built.handle)
-        index = json.loads(_blob(layout, str(built.digests[0])))
-        pushed = docker.push(built, tagged, log=HeldLog())
-        registry = Registry(
-            Processes(Cancellation()),
-            env={"PATH": os.environ["PATH"]},
-            private=private,
-            credentials=private.parent / "credentials",
-        )
-        seen, labels = registry.digest(tagged), registry.labels(tagged)
-        images = {
-            image["platform"]["architecture"]: _files(layout, image["digest"])
-            for image in index["manifests"]
-            if image["platform"]["os"] == "linux"
-        }
-        proofs = [
-            image["annotations"]["vnd.docker.reference.type"]
-            for image in index["manifests"]
-            if image["platform"]["os"] == "unknown"
-        ]
-        docker.discard(built)
-
-    assert (pushed,) == built.digests
-    assert seen == pushed
-    assert labels["note"] == "a, b=c"
-    assert {name: files["app"] for name, files in images.items()} == {
-        "amd64": b"amd64",
-        "arm64": b"arm64",
-    }
-    assert not [name for files in images.values() for name in files if ".git" in name]
-    assert proofs == ["attestation-manifest"] * 2
-    assert list(private.iterdir()) == []
-
-
-def test_the_same_commit_gives_the_same_digest(
-    connect: Connect, buildkit: RunningBuildKit, mirror: str, workspace: Path
-) -> None:
-    """
-    Another BuildKit, another checkout and another hour make the same image.
-    """
-    with required_buildkit(mirror=mirror) as other:
-        first = connect(buildkit).build(REQUEST, "Dockerfile", log=HeldLog())
-        os.utime(workspace / "note", (CREATED + 5000, CREATED + 5000))
-        second = connect(other).build(REQUEST, "Dockerfile", log=HeldLog())
-
-    assert first.digests == second.digests
-
-
-def test_finds_layers_in_the_registry(
-    connect: Connect, buildkit: RunningBuildKit, mirror: str, private: Path
-) -> None:
-    """
-    A BuildKit that has built nothing yet takes the layers that another one has kept.
-    """
-    with closed_registry("robot", CANARY) as running, required_buildkit(mirror=mirror) as other:
-        kept = ImageReference(Repository(f"{running.address}/acme/shop"), "buildcache")
-        request = replace(REQUEST, cache="registry", cached=(kept,))
-        log = WatchingLog(private)
-
-        connect(buildkit, registry=running.address).build(request, "Dockerfile", log=HeldLog())
-        connect(other).build(request, "Dockerfile", log=log)
-
-    steps = {line.split()[0] for line in log.lines if "RUN" in line}
-    assert len(steps) == len(PLATFORMS)
-    assert {f"{step} CACHED" for step in steps} <= set(log.lines)
-
-
 def test_no_key_is_in_an_argument_or_left(
     connect: Connect, buildkit: RunningBuildKit, private: Path, tmp_path: Path
 ) -> None:
@@ -303,6 +159,7 @@ def test_no_key_is_in_an_argument_or_left(
     assert secret not in str(recorder.children())
     assert CANARY not in str(recorder.children())
     assert {name for child in recorder.children() for name in child.environment} == {
+        "BUILDX_BUILDER",
         "BUILDX_CONFIG",
         "BUILDX_GIT_INFO",
         "BUILDX_NO_DEFAULT_ATTESTATIONS",

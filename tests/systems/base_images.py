@@ -14,9 +14,12 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tests.systems.engine import cache, engine, locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEBIAN = "debian:trixie-slim"
 GO = "golang:1.26-trixie"
@@ -36,13 +39,14 @@ _CLEAN = (
 )
 
 
-def base_images(docker_host: str) -> None:
-    """Let the engine at `docker_host` have the three base images."""
+def base_images(docker_host: str, names: Iterable[str] = (DEBIAN, GO, STATIC)) -> None:
+    """Let the engine at `docker_host` have these base images; the second is made from the first."""
+    make = {DEBIAN: _debian, GO: _go, STATIC: _static}
     with locked(cache() / "base-images.lock"):
-        for name, make in ((DEBIAN, _debian), (GO, _go), (STATIC, _static)):
+        for name in names:
             if not _has(docker_host, name) and not _pull(docker_host, name):
                 _say(f"{name} cannot be pulled: making a stand-in")
-                make(docker_host)
+                make[name](docker_host)
 
 
 def _has(docker_host: str, name: str) -> bool:

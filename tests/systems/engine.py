@@ -14,7 +14,7 @@ import subprocess
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -63,10 +63,15 @@ def required_engine() -> Iterator[str]:
         try:
             address = stack.enter_context(engine())
         except NoEngineError as error:
-            if os.environ.get("CI"):
-                pytest.fail(str(error))
-            pytest.skip(str(error))
+            lack(str(error))
         yield address
+
+
+def lack(reason: str) -> NoReturn:
+    """End a test whose system cannot run here: it fails in CI, and is skipped elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager

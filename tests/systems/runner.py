@@ -52,6 +52,7 @@ class Step:
 class HostedRunner:
     """One job of one repository; `folder` is the runner's, `image` the action's.
 
+    `docker_host` runs the step; `engine` is the one that the step itself sees, where it is another.
     `watched` is whether every process is looked at meanwhile, which costs some of a core.
     """
 
@@ -62,6 +63,7 @@ class HostedRunner:
     server_url: str
     event: str = "push"
     ref: str = "main"
+    engine: str = ""
     env: dict[str, str] = field(default_factory=dict)
     watched: bool = True
 
@@ -174,7 +176,7 @@ class HostedRunner:
             "ACTIONS_RUNTIME_TOKEN": RUNTIME_TOKEN,
             "ACTIONS_RUNTIME_URL": "https://pipelines.example.com/",
         }
-        socket = self.docker_host.removeprefix("unix://")
+        socket = (self.engine or self.docker_host).removeprefix("unix://")
         temp = self.folder / "_temp"
         mounts = {
             socket: "/var/run/docker.sock",

@@ -7,14 +7,20 @@ import re
 import tempfile
 import uuid
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
-from gitops_action.adapters.docker.options import base_environment, environment, options
-from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
+from gitops_action.adapters.docker.buildx import ANSWER_SECONDS, PUSH_SECONDS, Programs, run_buildx
+from gitops_action.adapters.docker.layouts import (
+    build_layout,
+    discard_layout,
+    is_layout,
+    push_layout,
+)
+from gitops_action.adapters.docker.options import base_environment
+from gitops_action.adapters.docker.sources import dockerfiles
 from gitops_action.adapters.refusal import explain_refusal, last_words
-from gitops_action.errors import ActionError, RunnerError
+from gitops_action.errors import ActionError, EngineError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest
 
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
     from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
 
-_PUSH_SECONDS = 1800.0
-_ANSWER_SECONDS = 20.0
 _DIGEST = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})")
 
 
@@ -46,14 +50,16 @@ class Docker:
         private: Path,
         credentials: Path,
     ) -> None:
-        self._processes = processes
         self._workspace = workspace
-        self._private = private
         where = ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
-        self._env = {
-            **base_environment(env, private, credentials, *where),
-            "BUILDX_CONFIG": str(private / "buildx"),
-        }
+        self._programs = Programs(
+            processes=processes,
+            env={
+                **base_environment(env, private, credentials, *where),
+                "BUILDX_CONFIG": str(private / "buildx"),
+            },
+            private=private,
+        )
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """Name the Dockerfile, if it is there."""
@@ -67,39 +73,22 @@ class Docker:
             return False
 
     def build(self, request: BuildRequest, candidate: str, *, log: Log) -> BuiltImage:
-        """Build the Dockerfile `candidate`; the image stays in the engine under a name of ours.
+        """Build the Dockerfile `candidate`; the image comes back as a layout where it can.
 
-        Raises BuildError, InputError, RunnerError, CancelledError.
+        Raises EngineError, BuildError, InputError, RunnerError, CancelledError.
         """
-        # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
-        # removing it safe when another job has built the same. Nobody can push to `.invalid`.
-        built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
-        context = inside(self._workspace, request.context)
-        with tempfile.TemporaryDirectory(dir=self._private) as folder:
-            file = PurePosixPath(candidate)
-            dockerfile = copy_dockerfile(self._workspace, file, context, Path(folder))
-            told = Path(folder, "metadata.json")
-            argv = ["--progress=plain", f"--tag={built.handle}", f"--metadata-file={told}"]
-            argv += options(request)
-            try:
-                done = self._docker(
-                    *("buildx", "build", *argv, f"--file={dockerfile}", "--", str(context)),
-                    timeout=BUILD_SECONDS,
-                    log=log,
-                    extra=environment(request),
-                )
-                if done.exit_code != 0:
-                    raise build_error(done, file)
-            except ActionError:
-                self.discard(built)
-                raise
-            return replace(built, digests=_digests(told))
+        if self._keeps_images_in_containerd():
+            programs, workspace = self._programs, self._workspace
+            return build_layout(programs, request, candidate, workspace=workspace, log=log)
+        return self._build_in_store(request, candidate, log)
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
-        """Push under one tag, and take the tag away from the engine again.
+        """Push under one tag, and leave none in the engine.
 
         Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
         """
+        if is_layout(built):
+            return push_layout(self._programs, built, reference, log=log)
         tagged = self._docker("image", "tag", built.handle, reference.tagged)
         if tagged.exit_code != 0:
             raise RunnerError(
@@ -107,7 +96,7 @@ class Docker:
                 hint="Look at what else removes images on this runner while jobs run.",
             )
         try:
-            done = self._docker("push", reference.tagged, timeout=_PUSH_SECONDS, log=log)
+            done = self._docker("push", reference.tagged, timeout=PUSH_SECONDS, log=log)
         finally:
             self._remove(reference.tagged)
         digests = _DIGEST.findall(done.stdout)
@@ -116,8 +105,41 @@ class Docker:
         return Digest(digests[-1])
 
     def discard(self, built: BuiltImage) -> None:
-        """Remove the image from the engine; the build cache stays, it is the engine's own."""
-        self._remove(built.handle)
+        """Remove the image; the build cache stays, it is the engine's own."""
+        if is_layout(built):
+            discard_layout(built)
+        else:
+            self._remove(built.handle)
+
+    def _keeps_images_in_containerd(self) -> bool:
+        """Ask as https://docs.docker.com/engine/storage/containerd/ does.
+
+        The older image store is the engine's own, and BuildKit gives no layout back from it.
+        """
+        done = self._docker("info", "--format", "{{.DriverStatus}}")
+        if done.exit_code != 0:
+            raise EngineError(
+                f"This runner's Docker engine answers no more: {last_words(done.stderr)}",
+                hint="Look at its log, and at what else runs on this runner.",
+            )
+        return "io.containerd.snapshotter" in done.stdout
+
+    def _build_in_store(self, request: BuildRequest, candidate: str, log: Log) -> BuiltImage:
+        """Build an image that stays in the engine under a name of ours."""
+        # A name of its own keeps the image from `docker image prune` of a job beside us, and makes
+        # removing it safe when another job has built the same. Nobody can push to `.invalid`.
+        built = BuiltImage("docker", f"gitops-action.invalid/build:{uuid.uuid4().hex}")
+        with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
+            told = Path(folder, "metadata.json")
+            output = f"--tag={built.handle}", f"--metadata-file={told}"
+            try:
+                run_buildx(
+                    self._programs, request, candidate, *output, workspace=self._workspace, log=log
+                )
+            except ActionError:
+                self.discard(built)
+                raise
+            return replace(built, digests=_digests(told))
 
     def _remove(self, name: str) -> None:
         self._docker("image", "rm", name, uncancelled=True)
@@ -125,19 +147,12 @@ class Docker:
     def _docker(
         self,
         *argv: str,
-        timeout: float = _ANSWER_SECONDS,
+        timeout: float = ANSWER_SECONDS,
         log: Log | None = None,
-        extra: Mapping[str, str] | None = None,
         uncancelled: bool = False,
     ) -> Completed:
-        return self._processes.run(
-            ["docker", *argv],
-            env={**self._env, **(extra or {})},
-            cwd=self._private,
-            timeout=timeout,
-            on_stdout=log.foreign if log else None,
-            on_stderr=log.foreign if log else None,
-            uncancelled=uncancelled,
+        return self._programs.run(
+            "docker", *argv, timeout=timeout, log=log, uncancelled=uncancelled
         )
 
 

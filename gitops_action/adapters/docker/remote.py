@@ -1,36 +1,32 @@
 """A BuildKit elsewhere, by buildx's `remote` driver: no engine is needed on this machine.
 
-What it builds comes back as an OCI layout, which crane pushes when the tests have passed.
 https://docs.docker.com/build/builders/drivers/remote/
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
+from gitops_action.adapters.docker.buildx import Programs
+from gitops_action.adapters.docker.failure import build_error
 from gitops_action.adapters.docker.handshake import check_handshake
-from gitops_action.adapters.docker.options import base_environment, environment, options
-from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
-from gitops_action.adapters.layout import layout_digest, pushed_digest
-from gitops_action.errors import ActionError
+from gitops_action.adapters.docker.layouts import build_layout, discard_layout, push_layout
+from gitops_action.adapters.docker.options import base_environment
+from gitops_action.adapters.docker.sources import dockerfiles
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.buildkit import parse_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitops_action.adapters.process import Completed, Processes
+    from gitops_action.adapters.process import Processes
     from gitops_action.model.image import Digest, ImageReference
     from gitops_action.model.log import Log
     from gitops_action.model.secret import Secret
 
-_PUSH_SECONDS = 1800.0
-_ANSWER_SECONDS = 20.0
 _BUILDER = "remote"
 
 
@@ -52,12 +48,14 @@ class BuildKit:
         address: str,
         tls: Secret,
     ) -> None:
-        self._processes = processes
+        self._programs = Programs(
+            processes=processes,
+            env=base_environment(env, private, credentials),
+            private=private,
+        )
         self._workspace = workspace
-        self._private = private
         self._address = address
         self._tls = tls
-        self._env = base_environment(env, private, credentials)
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """Name the Dockerfile, if it is there."""
@@ -72,47 +70,24 @@ class BuildKit:
 
         Raises EngineError, BuildError, InputError, RunnerError, CancelledError.
         """
-        dockerfile = PurePosixPath(candidate)
-        context = inside(self._workspace, request.context)
-        layout = tempfile.mkdtemp(prefix="layout-", dir=self._private)
-        built = BuiltImage("docker", layout)
-        output = f"--output=type=oci,tar=false,rewrite-timestamp=true,dest={layout}"
-        try:
-            # The key and buildx's record of the builder are there for one build.
-            with tempfile.TemporaryDirectory(dir=self._private) as name:
-                folder = Path(name)
-                config = self._create_builder(folder, dockerfile)
-                copy = copy_dockerfile(self._workspace, dockerfile, context, folder)
-                done = self._run(
-                    *("docker", "buildx", "build", f"--builder={_BUILDER}", "--progress=plain"),
-                    *(output, *options(request), f"--file={copy}", "--", str(context)),
-                    timeout=BUILD_SECONDS,
-                    log=log,
-                    extra={**config, **environment(request)},
-                )
-            if done.exit_code != 0:
-                raise build_error(done, dockerfile)
-            return replace(built, digests=(layout_digest(Path(layout)),))
-        except ActionError:
-            self.discard(built)
-            raise
+        # The key and buildx's record of the builder are there for one build.
+        with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
+            programs = self._create_builder(Path(folder), PurePosixPath(candidate))
+            return build_layout(programs, request, candidate, workspace=self._workspace, log=log)
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push the layout under one tag; layers that the registry has are not sent again.
 
         Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
         """
-        done = self._run(
-            "crane", "push", built.handle, reference.tagged, timeout=_PUSH_SECONDS, log=log
-        )
-        return pushed_digest(done, reference)
+        return push_layout(self._programs, built, reference, log=log)
 
     def discard(self, built: BuiltImage) -> None:
-        """Remove the layout; the build cache stays, it is BuildKit's own."""
-        shutil.rmtree(built.handle, ignore_errors=True)
+        """Remove the layout."""
+        discard_layout(built)
 
-    def _create_builder(self, folder: Path, dockerfile: PurePosixPath) -> dict[str, str]:
-        """Write what TLS needs, and let buildx know the address; give the variables that tell."""
+    def _create_builder(self, folder: Path, dockerfile: PurePosixPath) -> Programs:
+        """Write what TLS needs, and let buildx know the address; give programs that build there."""
         bundle = parse_bundle(self._tls.reveal())
         authority, certificate, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
         for file, text in (
@@ -123,30 +98,13 @@ class BuildKit:
             file.touch(mode=0o600)
             file.write_text(text)
         check_handshake(self._address, authority, certificate, key)
-        config = {"BUILDX_CONFIG": str(folder / "buildx")}
+        config = {"BUILDX_CONFIG": str(folder / "buildx"), "BUILDX_BUILDER": _BUILDER}
+        programs = replace(self._programs, env={**self._programs.env, **config})
         files = f"cacert={authority},cert={certificate},key={key}"
-        done = self._run(
+        done = programs.run(
             *("docker", "buildx", "create", f"--name={_BUILDER}", "--driver=remote"),
             *(f"--driver-opt={files}", "--", self._address),
-            timeout=_ANSWER_SECONDS,
-            extra=config,
         )
         if done.exit_code != 0:
             raise build_error(done, dockerfile)
-        return config
-
-    def _run(
-        self,
-        *argv: str,
-        timeout: float,
-        log: Log | None = None,
-        extra: Mapping[str, str] | None = None,
-    ) -> Completed:
-        return self._processes.run(
-            argv,
-            env={**self._env, **(extra or {})},
-            cwd=self._private,
-            timeout=timeout,
-            on_stdout=log.foreign if log else None,
-            on_stderr=log.foreign if log else None,
-        )
+        return programs
