@@ -201,13 +201,13 @@ def test_a_run_that_took_too_long_says_so() -> None:
 
 
 def test_a_package_that_cannot_be_loaded_is_the_modules_fault() -> None:
-    """A missing requirement is explained with the command that adds it."""
+    """A missing requirement is explained with the command that adds it, and with its line."""
     missing = finding(kind=FindingKind.SETUP, file="x.go", line=3, message="no required module")
 
     with pytest.raises(ModuleError, match="cannot be loaded: no required module") as raised:
         verify(REQUEST, go=FakeGo([failed_package(missing)], ended(1)), log=MemoryLog())
 
-    assert "go mod tidy" in raised.value.hint
+    assert raised.value.hint.startswith("Look at x.go:3 first. Run `go mod tidy`")
     assert str(raised.value.location) == "x.go:3"
 
 

@@ -13,10 +13,13 @@ from gitops_action.model.source import Location
 
 # GitHub cuts an annotation at 4096 characters: runner.md of actions/runner, ExecutionContext.cs.
 _LONGEST_MESSAGE = 4000
+# What `-coverprofile` makes of a file is read before the compiler reads it: cmd/cover.
 _PROBLEM = re.compile(
-    r"^(?:vet: )?(?P<file>[^\s:][^:]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$"
+    r"^(?:vet: |\S+ \S+ cover: [^:]+: )?"
+    r"(?P<file>[^\s:][^:]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$"
 )
-_VET_HEADING = re.compile(r"^# \[.*\]$", re.MULTILINE)
+# The name of the package that vet read; another tool's whole command stands there too.
+_VET_HEADING = re.compile(r"^# \[\S+(?: \[\S+\])?\]$", re.MULTILINE)
 _SETUP_FAILED = "[setup failed]"
 # The lines that frame a test's own output in `go test -v`.
 _FRAME = re.compile(r"^\s*(?:=== (?:RUN|PAUSE|CONT|NAME) |--- (?:PASS|FAIL|SKIP): )")
@@ -31,7 +34,9 @@ def read_build(package: str, build: str, output: str, places: Places) -> list[Fi
     elif _VET_HEADING.search(build):
         kind = FindingKind.VET
     findings = [
-        Finding(kind=kind, package=package, message=_cut(message), location=location)
+        Finding(
+            kind=kind, package=package, message=_cut(places.shorten(message)), location=location
+        )
         for location, message in _problems(build, places, columns=kind is not FindingKind.COMPILE)
     ]
     return findings or [Finding(kind=kind, package=package, message=_cut(_words(build or output)))]

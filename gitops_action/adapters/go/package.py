@@ -32,13 +32,17 @@ _CACHED = re.compile(r"^ok  \t.*\(cached\)", re.MULTILINE)
 
 @dataclass(slots=True)
 class _Run:
-    """One test: `parent` is the test that started it, `action` how it ended, empty until then."""
+    """One test: `parent` is the test that started it, `action` how it ended, empty until then.
+
+    `again` means that it failed and is run once more, by `-count` or `-cpu`: the failure stays.
+    """
 
     name: str
     parent: str
     started: bool
     action: str = ""
     paused: bool = False
+    again: bool = False
     seconds: float = 0.0
     output: Excerpt = field(default_factory=Excerpt)
     errors: Excerpt = field(default_factory=Excerpt)
@@ -54,10 +58,10 @@ class Package:
 
     def add_output(self, test: str, text: str, *, error: bool) -> None:
         """Keep what the package (`test` is empty) or one of its tests printed."""
-        if not test:
+        run = self._run(test) if test else None
+        if run is None or run.again:
             self._output.add(text)
             return
-        run = self._run(test)
         run.output.add(text)
         if error:
             run.errors.add(text)
@@ -65,6 +69,11 @@ class Package:
     def note(self, test: str, action: str, seconds: float) -> None:
         """Note that a test started, paused, went on or ended, after so many seconds."""
         run = self._run(test, started=action == "run")
+        run.again |= action == "run" and run.action == "fail"
+        if run.again:
+            return
+        if action == "run":
+            run.action = ""
         run.paused = action == "pause"
         if action in _ENDS:
             run.action, run.seconds = action, seconds
