@@ -201,6 +201,10 @@ def test_a_module_that_cannot_be_loaded_is_explained(
     [
         (("-timeout=soon",), ("./...",), InputError),
         (("-exec=/bin/true",), ("./...",), InputError),
+        (("-c",), ("./...",), InputError),
+        (("-n",), ("./...",), InputError),
+        (("-list=.",), ("./...",), InputError),
+        (("-fuzz=FuzzDouble",), ("./...",), InputError),
         ((), ("./absent/...",), ModuleError),
     ],
 )
