@@ -45,8 +45,8 @@ def failure_of(
         first = f"Look at {unloaded[0].location} first. " if unloaded[0].location else ""
         return ModuleError(
             f"{unloaded[0].package} cannot be loaded: {unloaded[0].message}",
-            hint=f"{first}Run `go mod tidy` and commit go.mod and go.sum; look at `go-packages` and "
-            "`working-directory`. Where there is a go.work, name its modules: "
+            hint=f"{first}Run `go mod tidy` and commit go.mod and go.sum; look at `go-packages` "
+            "and `working-directory`. Where there is a go.work, name its modules: "
             "`go-packages: ./a/..., ./b/...`.",
             location=unloaded[0].location,
             partial=result,
