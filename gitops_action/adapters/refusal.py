@@ -113,8 +113,10 @@ def explain_refusal(text: str, registry: str) -> ActionError:
     passes by itself, RegistryError for the rest.
     """
     said = last_words(text)
+    # An image may be called `certificate-denied:1.503`.
+    unnamed = re.sub(rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'", "", text)
     for pattern, kind, message, hint in _MEANINGS:
-        if pattern.search(text):
+        if pattern.search(unnamed):
             if kind is RegistryLoginError and registry == _GITHUB:
                 hint = _GITHUB_HINT  # noqa: PLW2901
             return kind(f"{registry} {message}: {said}", hint=hint.replace("{registry}", registry))

@@ -372,6 +372,27 @@ def test_lets_another_job_move_latest() -> None:
             id="expired-token",
         ),
         pytest.param(
+            "GET https://r:5000/v2/certificate-denied/manifests/1.429: unexpected status code 503",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="an-image-that-sounds-like-a-refusal",
+        ),
+        pytest.param(
+            "name unknown: The repository with name 'certificates' does not exist",
+            "1.dkr.ecr.eu-central-1.amazonaws.com",
+            RegistryError,
+            "Create the repository (ECR",
+            id="a-repository-that-sounds-like-a-refusal",
+        ),
+        pytest.param(
+            "r:5000/a/timeout:1.403: x509: certificate signed by unknown authority",
+            "r:5000",
+            RegistryError,
+            "ca-certificates:",
+            id="a-tag-that-sounds-like-a-refusal",
+        ),
+        pytest.param(
             'Get "https://r.example.com/v2/": dial tcp: lookup r.example.com: no such host',
             "r.example.com",
             RegistryError,
