@@ -44,6 +44,7 @@ _GO = (
     "GOSUMDB",
     "GOTOOLCHAIN",
 )
+_COMPILED_WITH = ("GOFLAGS", "GOEXPERIMENT", "GOTOOLCHAIN")
 _COMPILE_ERROR = re.compile(r"^(?P<file>[^\s:]+\.go):(?P<line>\d+):(?P<column>\d+): ", re.MULTILINE)
 
 
@@ -143,6 +144,10 @@ class Ko:
             )
         folders = (Path(line).relative_to(module) for line in done.stdout.splitlines() if line)
         return tuple(f"./{folder}" if folder.name else "." for folder in folders)
+
+    def settings(self) -> tuple[str, ...]:
+        """Give what of the step's environment changes what Go compiles."""
+        return tuple(f"{name}={self._env.get(name, '')}" for name in _COMPILED_WITH)
 
     def answers(self) -> bool:
         """Say yes: ko needs no engine."""

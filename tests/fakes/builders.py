@@ -100,12 +100,17 @@ class FakeBuilder:
     failure: ActionError | None = None
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
+    elsewhere: tuple[str, ...] = ()
     built: list[str] = field(default_factory=list)
     discarded: list[BuiltImage] = field(default_factory=list)
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List what there is to build."""
         return self.sources
+
+    def settings(self) -> tuple[str, ...]:
+        """Tell what else decides the image."""
+        return self.elsewhere
 
     def answers(self) -> bool:
         """Say whether the engine runs."""
