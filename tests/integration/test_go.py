@@ -81,10 +81,12 @@ def test_failing_tests_point_to_their_lines(private: Path, workspace: Path) -> N
     [
         ("compile", (), {"app/app.go:4", "app/app.go:7", "wrongtest/wrong_test.go:6"}),
         ("syntax", (), {"syntax.go:4"}),
+        ("generated", (), {"parser_test.go:5", "broken/grammar.y:2"}),
+        ("exits", (), {"exits_test.go:10"}),
         ("vet", (), {"vet_test.go:9:14"}),
         ("panic", (), {"direct/direct.go:4", "goroutine/goroutine_test.go:10"}),
         ("timeout", ("-timeout=1s",), {"timeout_test.go:9"}),
-        ("swallowed", (), {"swallowed_test.go:14"}),
+        ("swallowed", (), {"swallowed_test.go:14", "swallowed_test.go:16"}),
         ("flaky", ("-count=2",), {"flaky_test.go:12"}),
         ("flaky", ("-cpu=1,2", "-work"), {"flaky_test.go:12"}),
     ],

@@ -127,3 +127,16 @@ def test_a_checkout_in_a_folder_is_annotated_from_its_root(private: Path, worksp
     _, result = failed_run(request, go_of(workspace, private))
 
     assert [str(one.location) for one in result.findings] == ["backend/app/app_test.go:16"]
+
+
+def test_files_of_odd_names_are_annotated(private: Path, workspace: Path) -> None:
+    """A file's name may hold what separates the parts of a message, or of a workflow command."""
+    copied("passing", workspace)
+    names = ("a,b%20 c_test.go", "x:y_test.go", "ü=::_test.go")
+    for number, name in enumerate(names):
+        test = f'func TestOdd{number}(t *testing.T) {{ t.Error("no") }}'
+        (workspace / name).write_text(f'package main\n\nimport "testing"\n\n{test}\n')
+
+    _, result = failed_run(request_of(), go_of(workspace, private))
+
+    assert [str(one.location) for one in result.findings] == [f"{name}:5" for name in names]

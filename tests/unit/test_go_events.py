@@ -288,6 +288,24 @@ def test_a_syntax_error_is_found_where_coverage_reads_the_file() -> None:
     assert str(found.location) == "w/a.go:5"
 
 
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [
+        ("example.com/failing/w", "w/grammar.y"),
+        ("example.com/failing/w [example.com/failing/w.test]", "w/grammar.y"),
+        ("example.com/failing/w_test [example.com/failing/w.test]", "w/grammar.y"),
+        ("example.org/elsewhere", "grammar.y"),
+    ],
+)
+def test_generated_code_is_found_in_the_folder_of_its_package(heading: str, file: str) -> None:
+    """A `//line grammar.y:2` of a package in a folder was annotated in the module's root."""
+    (found,) = read_build(
+        "example.com/failing/needs-w", f"# {heading}\ngrammar.y:2: no\n", "", places(".", "failing")
+    )
+
+    assert str(found.location) == f"{file}:2"
+
+
 def test_a_package_that_crashes_outside_of_its_tests_is_found() -> None:
     """A panic in an init function points to its line."""
     said = f"panic: no\n\ngoroutine 1 [running]:\nexample.com/x.init.0()\n\t{ROOT}/x.go:7 +0x1\n"

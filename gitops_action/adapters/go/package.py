@@ -35,6 +35,7 @@ class _Run:
     """One test: `parent` is the test that started it, `action` how it ended, empty until then.
 
     `again` means that it failed and is run once more, by `-count` or `-cpu`: the failure stays.
+    `left` means that `go test` said the package's result in its place.
     """
 
     name: str
@@ -43,6 +44,7 @@ class _Run:
     action: str = ""
     paused: bool = False
     again: bool = False
+    left: bool = False
     seconds: float = 0.0
     output: Excerpt = field(default_factory=Excerpt)
     errors: Excerpt = field(default_factory=Excerpt)
@@ -63,6 +65,7 @@ class Package:
             self._output.add(text)
             return
         run.output.add(text)
+        run.left |= text.startswith(f"ok  \t{self.name}\t")
         if error:
             run.errors.add(text)
 
@@ -85,6 +88,9 @@ class Package:
     ) -> PackageRun:
         """Say how the package ended; `build` is what its failed build printed."""
         result = PackageResult(name=self.name, action=action, seconds=seconds)
+        for run in self._runs.values():
+            if run.left and action is PackageAction.UNFINISHED:
+                run.action = ""  # `go test` took its exit for a pass
         passed, skipped = self._count("pass"), self._count("skip")
         printed = str(self._output)
         if result.succeeded:
@@ -132,6 +138,9 @@ class Package:
 
     def _read(self, run: _Run, timeout: str, places: Places) -> Finding:
         text = str(run.output)
+        if run.left and not run.action:
+            message = "The test ended its test binary, and with it all tests that were to follow."
+            return Finding(kind=FindingKind.TEST, package=self.name, test=run.name, message=message)
         if timeout and not run.action:
             text = timeout
         elif not words_of_test(text):

@@ -46,7 +46,8 @@ def _functions(workspace: Path, places: Places, package: str) -> Mapping[str, Lo
     if folder is None:
         return found
     for file in sorted((workspace / folder).glob("*_test.go")):
-        if file.is_symlink():  # it may lead out of the repository, to what never ends
+        # A link may lead out of the repository, to what never ends.
+        if file.is_symlink() or not file.is_file():
             continue
         try:
             lines = file.read_text(errors="replace").splitlines()
