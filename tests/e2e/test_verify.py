@@ -99,6 +99,35 @@ def test_a_cold_job_compiles_no_standard_library(job: HostedRunner) -> None:
     assert 0 < sum(path.stat().st_size for path in made) < 8_000_000
 
 
+def test_the_image_carries_what_the_race_detector_needs(job: HostedRunner) -> None:
+    """
+    `-race` in `go-test-flags` is all that a workflow says: a race is found, and shown at its line.
+    """
+    checkout(job, MODULES / "race")
+
+    step = job.run({**VERIFY, "go-test-flags": "-race"})
+
+    assert step.exit_code == 1
+    assert any("file=counter.go,line=6" in line for line in step.errors), step.log
+
+
+def test_a_hostile_module_changes_nothing_and_turns_nothing_green(job: HostedRunner) -> None:
+    """
+    In the image as on a runner: red stays red, no forged command counts, no output is another's.
+    """
+    checkout(job, MODULES / "hostile")
+    before = job.git("status", "--porcelain", "--ignored")
+
+    step = job.run(VERIFY)
+
+    assert step.exit_code == 1, step.log
+    assert step.outputs["result"] == "failed"
+    assert any("really broken" in line for line in step.errors)
+    assert not any("forged" in line for line in step.errors)
+    assert not any("TestPlants" in line or "TestForges" in line for line in step.errors), step.log
+    assert job.git("status", "--porcelain", "--ignored") == before
+
+
 class InFolder(HostedRunner):
     """A job whose checkout was given `path: app`."""
 

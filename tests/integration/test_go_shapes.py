@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitops_action.errors import InputError
-from gitops_action.model.go import FindingKind
+from gitops_action.model.go import Coverage, FindingKind
 from gitops_action.stages.verify import VerifyRequest, verify
 from tests.fakes.go import MemoryLog
 from tests.systems.go import copied, environment, failed_run, go_of, private_folder, request_of
@@ -35,7 +35,7 @@ def test_examples_and_fuzz_seeds_run_and_benchmarks_do_not(private: Path, worksp
     result = verify(request_of(), go=go_of(workspace, private), log=MemoryLog())
 
     assert (result.passed, result.failed) == (3, 0)
-    assert result.covered_percent == 50.0
+    assert result.covered == Coverage(2, 1)
 
 
 @pytest.mark.parametrize("where", ["go-test-flags", "GOFLAGS"])
@@ -99,7 +99,7 @@ def test_coverage_is_counted_by_package_and_in_all(private: Path, workspace: Pat
 
     parts = {name: (one.covered, one.statements) for name, one in result.coverage.items()}
     assert parts == {"example.com/passing": (0, 1), "example.com/passing/greeting": (1, 1)}
-    assert result.covered_percent == 50.0
+    assert result.covered == Coverage(2, 1)
 
 
 @pytest.mark.parametrize("flags", [(), ("-coverprofile=own.out", "-args", "-test.v")])
