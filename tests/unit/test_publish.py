@@ -372,6 +372,35 @@ def test_lets_another_job_move_latest() -> None:
             id="expired-token",
         ),
         pytest.param(
+            "tag invalid: The image tag 'latest' already exists in the 'shop' repository and "
+            "cannot be overwritten because the tag is immutable.",
+            "1.dkr.ecr.eu-central-1.amazonaws.com",
+            RegistryError,
+            "tags: sha",
+            id="no-tag-moves",
+        ),
+        pytest.param(
+            "unauthorized: project shop not found: project shop not found",
+            "harbor.example.com",
+            RegistryError,
+            "project (Harbor)",
+            id="no-project",
+        ),
+        pytest.param(
+            "tls: first record does not look like a TLS handshake",
+            "r:5000",
+            RegistryError,
+            "insecure-registries",
+            id="no-tls",
+        ),
+        pytest.param(
+            "http2: server sent GOAWAY and closed the connection",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="connection-closed",
+        ),
+        pytest.param(
             "GET https://r:5000/v2/certificate-denied/manifests/1.429: unexpected status code 503",
             "r:5000",
             RegistryUnavailableError,
