@@ -44,8 +44,8 @@ def _worst(values: list[str], order: tuple[str, ...]) -> str:
 
 
 def _coverage(outcome: Outcome) -> str:
-    percent = outcome.verify.covered_percent if outcome.verify else None
-    return "" if percent is None else f"{percent:.1f}"
+    covered = outcome.verify.covered if outcome.verify else None
+    return covered.rounded if covered else ""
 
 
 def _test_count(name: str) -> Callable[[Outcome], str]:

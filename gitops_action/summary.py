@@ -138,11 +138,9 @@ def _tests(outcome: Outcome) -> Iterator[str]:
     verified = outcome.verify
     if verified is None:
         return
-    covered = verified.covered_percent
+    covered = verified.covered
     said = (
-        ""
-        if covered is None
-        else f", which cover {covered:.1f}\N{NO-BREAK SPACE}% of the statements"
+        f", which cover {covered.rounded}\N{NO-BREAK SPACE}% of the statements" if covered else ""
     )
     yield f"- **Tests** {words(verified)}{said}; {_code(verified.go_version)}"
     for slow in verified.slowest:
@@ -159,7 +157,7 @@ def _coverage(outcome: Outcome) -> Iterator[str]:
         yield "|---|---:|---:|"
         ranked = sorted(verified.coverage.items(), key=lambda one: (one[1].percent, one[0]))
         for name, one in ranked[:_PACKAGES]:
-            yield f"| {_code(name)} | {one.statements} | {one.percent:.1f}\N{NO-BREAK SPACE}% |"
+            yield f"| {_code(name)} | {one.statements} | {one.rounded}\N{NO-BREAK SPACE}% |"
         yield ""
         yield "</details>"
         yield ""

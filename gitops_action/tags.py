@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitops_action.inputs import RunContext
 from gitops_action.model.image import is_tag
 from gitops_action.model.source import Commit
-from gitops_action.model.version import image_tag, read_version
+from gitops_action.model.version import image_tag, read_version, version_in
 
 if TYPE_CHECKING:
     import semver
@@ -20,6 +20,8 @@ _LONGEST_TAG = 128
 _FIELD = re.compile(r"\{([^{}]*)\}")
 # A text with one of these is another one for every image.
 _UNIQUE = {"sha", "sha-short", "run-number"}
+# As `sha` and `sha-short` write it.
+_COMMIT = re.compile(r"[0-9a-f]{7}|[0-9a-f]{40}")
 _RUN_NUMBER = "{run-number}"
 
 
@@ -85,18 +87,21 @@ def resolve_tags(words: Sequence[str], context: RunContext, commit: Commit) -> T
 
 
 def _latest(context: RunContext, found: _Found) -> None:
-    on_default = context.ref_type == "branch" and context.ref_name == context.default_branch != ""
     version = _version(context)
     released = (version or context.event == "release") and not (
         context.prerelease or (version and version.prerelease)
     )
-    if on_default or released:
+    if _on_default(context) or released:
         found.moving.append("latest")
         found.version = str(version or "")
     else:
         found.notices.append(
             "The tag `latest` stays where it is: it follows the default branch and releases."
         )
+
+
+def _on_default(context: RunContext) -> bool:
+    return context.ref_type == "branch" and context.ref_name == context.default_branch != ""
 
 
 def _semver(context: RunContext, found: _Found) -> None:
@@ -142,9 +147,21 @@ def _text(word: str, context: RunContext, commit: Commit, found: _Found) -> None
     if not is_tag(tag):
         found.problems.append(f"`tags`: {word!r} is not an image tag ({_advice(word)})")
     elif named and _UNIQUE.isdisjoint(named):
-        found.moving.append(tag)
+        if owner := _owner(tag, context):
+            found.notices.append(f"The tag `{word}` is left out: `{tag}` is {owner}'s.")
+        else:
+            found.moving.append(tag)
     else:
         found.fixed.setdefault(tag, word)
+
+
+def _owner(tag: str, context: RunContext) -> str:
+    """Say whose tag it is that a branch is called like: who may push one may not move another."""
+    if version_in(tag.removeprefix("v")):
+        return "a version"
+    if _COMMIT.fullmatch(tag):
+        return "a commit"
+    return "the default branch" if tag == "latest" and not _on_default(context) else ""
 
 
 def _branch(context: RunContext) -> str:

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +43,24 @@ def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) ->
     """
     oldest = (time.time() - _FORGOTTEN_SECONDS) * 1e9 if forget else 0
     found: Files = {}
-    for folder, _, names in os.walk(cache):
-        for name in names:
-            path = os.path.join(folder, name)  # noqa: PTH118  thousands of times
-            status = os.lstat(path)
-            mine = of is None or status.st_uid == of
-            if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
-                found[os.path.relpath(path, cache)] = _about(status)
+    for entry in _entries(cache):
+        status = entry.stat(follow_symlinks=False)
+        mine = of is None or status.st_uid == of
+        if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
+            found[os.path.relpath(entry.path, cache)] = _about(status)
     return found
+
+
+def _entries(cache: Path) -> Iterator[os.DirEntry[str]]:
+    """Go through all that is no folder; what is too deep for a path is left out."""
+    folders = [str(cache)]
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield entry
 
 
 def cached_file(path: Path) -> tuple[int, int, int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 # No file, no process and no socket of ours belongs to them; nor does one's to the other, because
@@ -64,11 +65,40 @@ def own_tree(path: Path, owner: int | None) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder as far as possible, read-only folders of ours included; never raises."""
-    if os.geteuid() != 0:
-        for folder, names, _ in os.walk(path):
-            for name in names:
-                inner = Path(folder, name)
-                if not inner.is_symlink():
-                    with contextlib.suppress(OSError):
-                        inner.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+    _remove(path)
+    if path.is_dir() and not path.is_symlink():
+        _flatten(path)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # Before Python 3.13 by recursion, and with one open file for each level.
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _flatten(top: Path) -> None:
+    """Bring every folder below `top` directly into it: tests can make a tree as deep as they like.
+
+    No link is followed, in whatever moment one takes a folder's place.
+    """
+    folders = [top]
+    for folder in folders:
+        with contextlib.suppress(OSError), _opened(top) as above, _opened(folder) as opened:
+            with os.scandir(opened) as entries:
+                inner = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
+            for name in inner:
+                if os.geteuid() != 0:  # a folder that can only be read cannot be moved
+                    (folder / name).chmod(0o700)
+                place = f"flat-{secrets.token_hex(8)}"
+                os.rename(name, place, src_dir_fd=opened, dst_dir_fd=above)
+                folders.append(top / place)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

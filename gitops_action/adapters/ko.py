@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim, keep_cache
 from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.layout import layout_digest, pushed_digest
+from gitops_action.adapters.orphans import adopt_orphans, end_processes
 from gitops_action.adapters.refusal import last_words
 from gitops_action.adapters.sboms import Sbom, read_sboms, write_referrer
 from gitops_action.adapters.worktree import copy_tree
@@ -46,6 +47,7 @@ _GO = (
     "GOSUMDB",
     "GOTOOLCHAIN",
 )
+_COMPILED_WITH = ("GOFLAGS", "GOEXPERIMENT", "GOTOOLCHAIN")
 _COMPILE_ERROR = re.compile(r"^(?P<file>[^\s:]+\.go):(?P<line>\d+):(?P<column>\d+): ", re.MULTILINE)
 
 
@@ -146,6 +148,10 @@ class Ko:
         folders = (Path(line).relative_to(module) for line in done.stdout.splitlines() if line)
         return tuple(f"./{folder}" if folder.name else "." for folder in folders)
 
+    def settings(self) -> tuple[str, ...]:
+        """Give what of the step's environment changes what Go compiles."""
+        return tuple(f"{name}={self._env.get(name, '')}" for name in _COMPILED_WITH)
+
     def answers(self) -> bool:
         """Say yes: ko needs no engine."""
         return True
@@ -242,14 +248,21 @@ class Ko:
         extra: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        return self._processes.run(
-            as_user(self._user, *argv),
-            env={**self._env, **(extra or {})},
-            cwd=cwd,
-            timeout=timeout,
-            on_stdout=on_line,
-            on_stderr=on_line,
-        )
+        if self._user is not None:
+            adopt_orphans()
+        try:
+            return self._processes.run(
+                as_user(self._user, *argv),
+                env={**self._env, **(extra or {})},
+                cwd=cwd,
+                timeout=timeout,
+                on_stdout=on_line,
+                on_stderr=on_line,
+            )
+        finally:
+            # We read his folders next: nobody may exchange them under our hands.
+            if self._user is not None:
+                end_processes(self._user, "the build")
 
 
 def _csv(text: str) -> str:

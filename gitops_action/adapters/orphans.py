@@ -23,17 +23,18 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_processes(user: int) -> None:
+def end_processes(user: int, starter: str) -> None:
     """End every process of a user that descends from ours, in whatever group or session it is.
 
-    Raises RunnerError where one lives on, which forks faster than we look.
+    Raises RunnerError where one lives on, which forks faster than we look; `starter` is who
+    started it, in words.
     """
     deadline = time.monotonic() + _END_SECONDS
     while found := _descendants(user):
         if time.monotonic() > deadline:
             raise RunnerError(
-                f"{len(found)} processes that the tests started cannot be ended.",
-                hint="A test starts processes without end: the runner is best restarted.",
+                f"{len(found)} processes that {starter} started cannot be ended.",
+                hint="One of them starts others without end: the runner is best restarted.",
             )
         for pid in found:
             with contextlib.suppress(ProcessLookupError):

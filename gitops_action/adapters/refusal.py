@@ -44,7 +44,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         ),
     ),
     (
-        re.compile(r"HTTP response to HTTPS client"),
+        re.compile(r"HTTP response to HTTPS client|does not look like a TLS handshake"),
         RegistryError,
         "speaks HTTP where HTTPS is expected",
         (
@@ -60,6 +60,27 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
         (
             "Run the job again later. Limits are higher for a user who has logged in, and fewer "
             "jobs at once ask for less (`concurrency:`)."
+        ),
+    ),
+    # ECR, GAR and Harbor can be told that no tag moves.
+    (
+        re.compile(r"\bimmutable\b|immutability", re.IGNORECASE),
+        RegistryError,
+        "lets no tag move",
+        (
+            "Take the tags that move out of `tags` (`latest`, `branch`, and of a version `1.2` and "
+            "`1`), or let the registry move them:\n\n"
+            "    tags: sha"
+        ),
+    ),
+    # ECR, GAR and Harbor make no repository or project by a push; Harbor says `unauthorized` too.
+    (
+        re.compile(r"name[ _]unknown|\b404\b|project \S+ not found", re.IGNORECASE),
+        RegistryError,
+        "has no such repository, and a push does not make one",
+        (
+            "Create the repository (ECR, GAR) or the project (Harbor) that `image` names, or "
+            "correct its path."
         ),
     ),
     (
@@ -91,21 +112,12 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
     (
         re.compile(
             r"connection refused|timeout|timed out|no route to host|unreachable"
-            r"|connection reset|broken pipe|\bEOF\b|server misbehaving",
+            r"|connection reset|broken pipe|\bEOF\b|server misbehaving|deadline exceeded"
+            r"|closed network connection|GOAWAY|stream error",
             re.IGNORECASE,
         ),
         RegistryUnavailableError,
         *_CANNOT_BE_REACHED,
-    ),
-    # ECR, GAR and Harbor make no repository or project by a push.
-    (
-        re.compile(r"name[ _]unknown|\b404\b|project \S+ not found", re.IGNORECASE),
-        RegistryError,
-        "has no such repository, and a push does not make one",
-        (
-            "Create the repository (ECR, GAR) or the project (Harbor) that `image` names, or "
-            "correct its path."
-        ),
     ),
     (
         re.compile(r"status(?: code)?:? 5\d\d\b|\b5\d\d (?:Internal|Bad|Service|Gateway)"),
@@ -123,8 +135,10 @@ def explain_refusal(text: str, registry: str) -> ActionError:
     passes by itself, RegistryError for the rest.
     """
     said = last_words(text)
+    # An image may be called `certificate-denied:1.503`.
+    unnamed = re.sub(rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'", "", text)
     for pattern, kind, message, hint in _MEANINGS:
-        if pattern.search(text):
+        if pattern.search(unnamed):
             if kind is RegistryLoginError and registry == _GITHUB:
                 hint = _GITHUB_HINT  # noqa: PLW2901
             return kind(f"{registry} {message}: {said}", hint=hint.replace("{registry}", registry))

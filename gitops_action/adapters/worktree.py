@@ -36,6 +36,11 @@ def copy_tree(
             f"The working tree could not be copied: {error.strerror}: {error.filename}.",
             hint="Look at the runner's disk space, and at the owner and mode of that file.",
         ) from error
+    except RecursionError as error:
+        raise RunnerError(
+            f"The working tree could not be copied: folders of {source} lie too deep.",
+            hint="No program needs them so: remove what made hundreds of folders in each other.",
+        ) from error
     return copied
 
 

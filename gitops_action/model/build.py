@@ -55,10 +55,13 @@ class BuildRequest:
         asked = (self.target, self.arguments, self.secrets, self.remote, self.cache != "none")
         return any(asked) or "provenance" in self.attestations
 
-    def labelled(self, builder: str, candidate: str) -> Self:
-        """Add the label that tells this build's inputs from any other's of the same commit."""
+    def labelled(self, builder: str, candidate: str, settings: tuple[str, ...]) -> Self:
+        """Add the label that tells this build's inputs from any other's of the same commit.
+
+        `settings` are what the builder itself takes from elsewhere.
+        """
         inputs = [
-            *(builder, candidate, str(self.module), str(self.context), self.base_image),
+            *(settings, builder, candidate, str(self.module), str(self.context), self.base_image),
             *(self.target, sorted(self.platforms), sorted(self.attestations)),
             *(sorted(self.labels.items()), sorted(self.arguments.items()), sorted(self.secrets)),
         ]

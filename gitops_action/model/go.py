@@ -33,6 +33,12 @@ class Coverage:
     def percent(self) -> float:
         return 100 * self.covered / self.statements if self.statements else 0.0
 
+    @property
+    def rounded(self) -> str:
+        """The percentage to a tenth, never rounded up: 79.96 is not the 80.0 that is asked for."""
+        tenths = 1000 * self.covered // self.statements if self.statements else 0
+        return f"{tenths // 10}.{tenths % 10}"
+
 
 class FindingKind(enum.StrEnum):
     """What was found, in words for a heading."""

@@ -21,6 +21,9 @@ class Builder(Protocol):
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List what there is to build here: the Dockerfile, or the main packages."""
 
+    def settings(self) -> tuple[str, ...]:
+        """Say what else than the request decides what the image is."""
+
     def answers(self) -> bool:
         """Say whether what builds is there: for docker, an engine."""
 
@@ -50,7 +53,7 @@ def build(
         dockerfiles = docker.candidates(request)
         if dockerfiles:
             [dockerfile, *_] = dockerfiles
-            request = request.labelled("docker", dockerfile) if request.clean else request
+            request = _labelled(request, "docker", dockerfile, docker)
             there = _find(request, images, log)
             return there or _with_docker(request, dockerfile, docker=docker, log=log)
         if request.builder == "docker":
@@ -67,12 +70,16 @@ def build(
             "`attestations`, ko makes `sbom`.",
         )
     package = request.main_package or _only_main_package(request, ko)
-    request = request.labelled("ko", package) if request.clean else request
+    request = _labelled(request, "ko", package, ko)
     there = _find(request, images, log)
     if there:
         return there
     log.say(f"Building {package} with ko.")
     return ko.build(request, package, log=log)
+
+
+def _labelled(request: BuildRequest, name: str, candidate: str, builder: Builder) -> BuildRequest:
+    return request.labelled(name, candidate, builder.settings()) if request.clean else request
 
 
 def _find(request: BuildRequest, images: Images, log: Log) -> BuiltImage | None:

@@ -14,6 +14,8 @@ from tests.systems.go import MODULES
 from tests.systems.runner import OWNER, HostedRunner, Step
 
 VERIFY = {"stages": "verify"}
+# Where the runner acts on no command.
+FENCED = re.compile(r"^::stop-commands::(\S+)$.*?^::\1::$", re.MULTILINE | re.DOTALL)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello-gitops"
 
 
@@ -97,6 +99,39 @@ def test_a_cold_job_compiles_no_standard_library(job: HostedRunner) -> None:
     made = (job.folder / "_temp" / "gitops-action" / "go-build-tests").rglob("*-d")
     # The standard library alone would be 60 MB.
     assert 0 < sum(path.stat().st_size for path in made) < 8_000_000
+
+
+def test_the_image_carries_what_the_race_detector_needs(job: HostedRunner) -> None:
+    """
+    `-race` in `go-test-flags` is all that a workflow says: a race is found, and shown at its line.
+    """
+    checkout(job, MODULES / "race")
+
+    step = job.run({**VERIFY, "go-test-flags": "-race"})
+
+    assert step.exit_code == 1
+    assert any("file=counter.go,line=6" in line for line in step.errors), step.log
+
+
+def test_a_hostile_module_changes_nothing_and_turns_nothing_green(job: HostedRunner) -> None:
+    """
+    In the image as on a runner: red stays red, no forged command counts, no output is another's.
+    """
+    checkout(job, MODULES / "hostile")
+    before = job.git("status", "--porcelain", "--ignored")
+
+    step = job.run(VERIFY)
+
+    assert step.exit_code == 1, step.log
+    assert step.outputs["result"] == "failed"
+    assert any("really broken" in line for line in step.errors)
+    acted_on = FENCED.sub("", step.log)
+    assert "really broken" in acted_on
+    assert not re.findall(
+        r"^\s+::.*|^::(?:add-mask::a$|set-output|stop-commands).*", acted_on, re.MULTILINE
+    )
+    assert not any("TestPlants" in line or "TestForges" in line for line in step.errors), step.log
+    assert job.git("status", "--porcelain", "--ignored") == before
 
 
 class InFolder(HostedRunner):

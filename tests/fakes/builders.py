@@ -101,6 +101,7 @@ class FakeBuilder:
     failure: ActionError | OSError | None = None
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
+    elsewhere: tuple[str, ...] = ()
     built: list[str] = field(default_factory=list)
     discarded: list[BuiltImage] = field(default_factory=list)
     sboms: list[Digest] = field(default_factory=list)
@@ -108,6 +109,10 @@ class FakeBuilder:
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List what there is to build."""
         return self.sources
+
+    def settings(self) -> tuple[str, ...]:
+        """Tell what else decides the image."""
+        return self.elsewhere
 
     def answers(self) -> bool:
         """Say whether the engine runs."""

@@ -80,10 +80,15 @@ def test_failing_tests_point_to_their_lines(private: Path, workspace: Path) -> N
     ("name", "flags", "places"),
     [
         ("compile", (), {"app/app.go:4", "app/app.go:7", "wrongtest/wrong_test.go:6"}),
+        ("syntax", (), {"syntax.go:4"}),
+        ("generated", (), {"parser_test.go:5", "broken/grammar.y:2"}),
+        ("exits", (), {"exits_test.go:10"}),
         ("vet", (), {"vet_test.go:9:14"}),
         ("panic", (), {"direct/direct.go:4", "goroutine/goroutine_test.go:10"}),
         ("timeout", ("-timeout=1s",), {"timeout_test.go:9"}),
-        ("swallowed", (), {"swallowed_test.go:14"}),
+        ("swallowed", (), {"swallowed_test.go:14", "swallowed_test.go:16"}),
+        ("flaky", ("-count=2",), {"flaky_test.go:12"}),
+        ("flaky", ("-cpu=1,2", "-work"), {"flaky_test.go:12"}),
     ],
 )
 def test_whatever_breaks_has_a_place(
@@ -198,6 +203,10 @@ def test_a_module_that_cannot_be_loaded_is_explained(
     [
         (("-timeout=soon",), ("./...",), InputError),
         (("-exec=/bin/true",), ("./...",), InputError),
+        (("-c",), ("./...",), InputError),
+        (("-n",), ("./...",), InputError),
+        (("-list=.",), ("./...",), InputError),
+        (("-fuzz=FuzzDouble",), ("./...",), InputError),
         ((), ("./absent/...",), ModuleError),
     ],
 )

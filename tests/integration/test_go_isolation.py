@@ -232,6 +232,16 @@ def test_links_among_the_module_files_lead_nowhere(
     assert "canary" not in raised.value.message
 
 
+@isolates
+def test_a_working_directory_that_is_a_link_leads_nowhere(private: Path, workspace: Path) -> None:
+    """Tests in a folder of the workspace itself could read what checkout left beside it."""
+    copied("passing", workspace / "real")
+    (workspace / "app").symlink_to(workspace / "real")
+
+    with pytest.raises(ActionError, match="no Go module in `app`"):
+        verify(request_of("app"), go=go_of(workspace, private), log=MemoryLog())
+
+
 def test_without_isolation_the_environment_is_still_scrubbed(
     private: Path, workspace: Path
 ) -> None:

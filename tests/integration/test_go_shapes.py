@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitops_action.errors import InputError
-from gitops_action.model.go import FindingKind
+from gitops_action.model.go import Coverage, FindingKind
 from gitops_action.stages.verify import VerifyRequest, verify
 from tests.fakes.go import MemoryLog
 from tests.systems.go import copied, environment, failed_run, go_of, private_folder, request_of
@@ -35,7 +35,7 @@ def test_examples_and_fuzz_seeds_run_and_benchmarks_do_not(private: Path, worksp
     result = verify(request_of(), go=go_of(workspace, private), log=MemoryLog())
 
     assert (result.passed, result.failed) == (3, 0)
-    assert result.covered_percent == 50.0
+    assert result.covered == Coverage(2, 1)
 
 
 @pytest.mark.parametrize("where", ["go-test-flags", "GOFLAGS"])
@@ -99,7 +99,7 @@ def test_coverage_is_counted_by_package_and_in_all(private: Path, workspace: Pat
 
     parts = {name: (one.covered, one.statements) for name, one in result.coverage.items()}
     assert parts == {"example.com/passing": (0, 1), "example.com/passing/greeting": (1, 1)}
-    assert result.covered_percent == 50.0
+    assert result.covered == Coverage(2, 1)
 
 
 @pytest.mark.parametrize("flags", [(), ("-coverprofile=own.out", "-args", "-test.v")])
@@ -127,3 +127,16 @@ def test_a_checkout_in_a_folder_is_annotated_from_its_root(private: Path, worksp
     _, result = failed_run(request, go_of(workspace, private))
 
     assert [str(one.location) for one in result.findings] == ["backend/app/app_test.go:16"]
+
+
+def test_files_of_odd_names_are_annotated(private: Path, workspace: Path) -> None:
+    """A file's name may hold what separates the parts of a message, or of a workflow command."""
+    copied("passing", workspace)
+    names = ("a,b%20 c_test.go", "x:y_test.go", "ü=::_test.go")
+    for number, name in enumerate(names):
+        test = f'func TestOdd{number}(t *testing.T) {{ t.Error("no") }}'
+        (workspace / name).write_text(f'package main\n\nimport "testing"\n\n{test}\n')
+
+    _, result = failed_run(request_of(), go_of(workspace, private))
+
+    assert [str(one.location) for one in result.findings] == [f"{name}:5" for name in names]

@@ -34,6 +34,7 @@ from gitops_action.model.image import ImageReference, Repository
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from gitops_action.stages.build import build
+from tests.systems.pids import alive, written_pid
 from tests.systems.recorder import Recorder
 from tests.systems.registry import (
     RunningRegistry,
@@ -575,8 +576,9 @@ def test_what_the_repository_runs_in_the_build_is_another_user(
     workspace: Path, registry: RunningRegistry, base: str, tmp_path: Path
 ) -> None:
     """
-    A C compiler that `.ko.yaml` names runs without our rights, away from our files; a build
-    without it works as that user, and a link in the place of its SBOM shows nothing of ours.
+    A C compiler that `.ko.yaml` names runs without our rights, away from our files, and leaves
+    nothing running that exchanges them while they are copied; a build without it works as that
+    user, and a link in the place of its SBOM shows nothing of ours.
     """
     secret = tmp_path / "secret"
     secret.write_text("canary")
@@ -618,7 +620,9 @@ def test_what_the_repository_runs_in_the_build_is_another_user(
         compiler = workspace / "compiler.sh"
         compiler.write_text(
             f"#!/bin/sh\n{{ id -u; cat {secret} {workspace}/go.mod; echo x >{workspace}/new; }}"
-            f" >{place}/told 2>&1\nexit 1\n"
+            f" >{place}/told 2>&1\n"
+            f"setsid sh -c 'exec >{place}/pid 2>&1 </dev/null; echo $$; exec sleep 600' &\n"
+            f"until [ -s {place}/pid ]; do sleep 0.1; done\nexit 1\n"
         )
         compiler.chmod(0o755)
         (workspace / "cmd" / "app" / "c.go").write_text('package main\n\nimport "C"\n')
@@ -633,9 +637,11 @@ def test_what_the_repository_runs_in_the_build_is_another_user(
             ko.build(asked, "./cmd/app", log=HeldLog())
 
         told = (place / "told").read_text().splitlines()
+        daemon = written_pid(place / "pid")
     assert told[0] == str(BUILD_USER)
     assert all("ermission denied" in line for line in told[1:])
     assert len(told) == 4
+    assert not alive(daemon)
     assert not (workspace / "new").exists()
 
 

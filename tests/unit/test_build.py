@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from gitops_action.adapters.cancellation import Cancellation
+from gitops_action.adapters.docker import BuildKit, Docker
+from gitops_action.adapters.ko import Ko
+from gitops_action.adapters.process import Processes
 from gitops_action.errors import EngineError, InputError, RegistryLoginError
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import Digest, ImageReference, Repository
@@ -219,7 +224,8 @@ PUBLISHED = ImageReference(Repository("ghcr.io/acme/shop"), "9d0f7e3")
 
 def _again(images: FakeRegistry, request: BuildRequest, **given: object) -> tuple[BuiltImage, bool]:
     """Build, and say whether something was built for it."""
-    docker = FakeBuilder(sources=("Dockerfile",), registry=images)
+    elsewhere = given.pop("elsewhere", ())
+    docker = FakeBuilder(sources=("Dockerfile",), registry=images, elsewhere=elsewhere)  # type: ignore[arg-type]
     asked = replace(request, **{"clean": True, "published": (PUBLISHED,), **given})  # type: ignore[arg-type]
     built = build(asked, docker=docker, ko=_ko("."), images=images, log=HeldLog())
     return built, bool(docker.built)
@@ -246,13 +252,20 @@ def test_builds_nothing_when_the_registry_has_this_commits_image() -> None:
     "changed",
     [
         {"context": PurePosixPath("other")},
+        {"module": PurePosixPath("other")},
         {"labels": {"team": "shop"}},
+        {"target": "debug"},
+        {"arguments": {"EDITION": "pro"}},
+        {"secrets": {"NPM_TOKEN": Secret("npm-token")}},
+        {"platforms": ("linux/arm64",)},
         {"attestations": ("sbom",)},
+        {"base_image": "ghcr.io/acme/base"},
+        {"elsewhere": ("aarch64",)},
         {"builder": "ko", "main_package": "./cmd/other"},
         {"clean": False},
         {"published": ()},
     ],
-    ids=["context", "labels", "attestations", "builder", "changed files", "rebuild"],
+    ids=lambda changed: next(iter(changed)),
 )
 def test_builds_when_anything_is_different(changed: dict[str, object]) -> None:
     """
@@ -287,3 +300,53 @@ def test_builds_when_the_registry_cannot_be_asked() -> None:
 
     assert built.builder == "docker"
     assert worked
+
+
+def test_what_go_is_told_by_the_step_is_an_input_of_ko(tmp_path: Path) -> None:
+    """
+    A job with `GOFLAGS: -tags=pro` took the image that another one had built without, and called
+    it its own.
+    """
+
+    def settings(**env: str) -> tuple[str, ...]:
+        ko = Ko(
+            Processes(Cancellation()),
+            env={"PATH": "/bin", **env},
+            workspace=tmp_path,
+            private=tmp_path,
+            credentials=tmp_path,
+        )
+        return ko.settings()
+
+    assert settings(GOFLAGS="-tags=pro") != settings()
+    assert settings(GOEXPERIMENT="greenteagc") != settings()
+    assert settings(GOPROXY="https://proxy.example.com") == settings()
+
+
+def test_where_docker_builds_is_an_input_of_it(tmp_path: Path) -> None:
+    """
+    Without `platforms` an image is for the machine that builds it: one made on another is not it.
+    """
+
+    def settings(address: str) -> tuple[str, ...]:
+        buildkit = BuildKit(
+            Processes(Cancellation()),
+            env={},
+            workspace=tmp_path,
+            private=tmp_path,
+            credentials=tmp_path,
+            address=address,
+            tls=Secret(),
+        )
+        return buildkit.settings()
+
+    engine = Docker(
+        Processes(Cancellation()),
+        env={},
+        workspace=tmp_path,
+        private=tmp_path,
+        credentials=tmp_path,
+    )
+
+    assert engine.settings() == (platform.machine(),)
+    assert settings("tcp://arm:1234") != settings("tcp://amd:1234")

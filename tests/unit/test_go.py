@@ -134,4 +134,7 @@ def test_a_package_that_left_early_never_passed() -> None:
     swallowed = recorded("swallowed")["example.com/swallowed"]
 
     assert swallowed.result.action is PackageAction.UNFINISHED
-    assert shown(swallowed.findings) == [("TEST", "TestFails", "swallowed_test.go:14")]
+    assert shown(swallowed.findings) == [
+        ("TEST", "TestFails", "swallowed_test.go:14"),
+        ("TEST", "TestLeaves", ""),
+    ]

@@ -9,6 +9,7 @@ import pytest
 
 from gitops_action.adapters.go.crash import find_crash
 from gitops_action.adapters.go.excerpt import Excerpt
+from gitops_action.adapters.go.findings import read_build
 from gitops_action.adapters.go.places import Places
 from gitops_action.adapters.go.source import locating
 from gitops_action.model.go import Finding, FindingKind, PackageAction, PackageResult, PackageRun
@@ -92,6 +93,57 @@ def test_a_test_that_exits_is_found() -> None:
     (found,) = read(lines)[0]["example.com/x"].findings
 
     assert (found.test, found.message) == ("TestX", "2026/01/01 00:00:00 no database")
+
+
+def test_a_failure_stays_where_its_test_is_run_again() -> None:
+    """With `-count=2` a test that failed and then passed was reported as no test's failure."""
+    lines = [
+        event("run", "TestX"),
+        event("output", "TestX", Output="    x_test.go:3: not yet\n"),
+        event("fail", "TestX"),
+        event("run", "TestX"),
+        event("output", "TestX", Output="    x_test.go:9: fine now\n"),
+        event("pass", "TestX"),
+        event("fail"),
+    ]
+
+    package = read(lines, places(".", "x"))[0]["example.com/x"]
+
+    assert shown(package.findings) == [("TEST", "TestX", "x_test.go:3")]
+    assert counts(package) == (0, 1, 0)
+    assert "fine now" in package.output
+
+
+def test_a_test_that_hangs_in_its_second_round_did_not_pass() -> None:
+    """With `-count=2` a test that passed once and then ended the binary was reported as passed."""
+    lines = [
+        event("run", "TestX"),
+        event("pass", "TestX"),
+        event("run", "TestX"),
+        event("output", "TestX", Output="no database\n"),
+        event("fail"),
+    ]
+
+    package = read(lines)[0]["example.com/x"]
+
+    assert shown(package.findings) == [("TEST", "TestX", "")]
+    assert counts(package) == (0, 1, 0)
+
+
+def test_what_go_prints_about_no_package_is_no_build_error() -> None:
+    """With `-work` or `-x` every failed test was reported as a compile error, without its line."""
+    lines = [
+        json.dumps({"ImportPath": "", "Action": "build-output", "Output": "WORK=/tmp/go-build1\n"}),
+        event("run", "TestX"),
+        event("output", "TestX", Output="    x_test.go:3: broken\n"),
+        event("fail", "TestX"),
+        event("fail"),
+    ]
+
+    packages, text = read(lines, places(".", "x"))
+
+    assert shown(packages["example.com/x"].findings) == [("TEST", "TestX", "x_test.go:3")]
+    assert text == "WORK=/tmp/go-build1"
 
 
 def test_tests_that_a_crash_ended_are_not_blamed() -> None:
@@ -221,6 +273,37 @@ def test_build_output_without_a_line_is_told_whole() -> None:
 
     (found,) = packages["example.com/x"].findings
     assert (found.kind, found.message) == (FindingKind.COMPILE, "import cycle not allowed")
+
+
+def test_a_syntax_error_is_found_where_coverage_reads_the_file() -> None:
+    """A syntax error was a vet finding without a line: cmd/cover meets it before the compiler."""
+    build = (
+        "# example.com/failing/w\n# [/usr/local/go/pkg/tool/linux_amd64/cover -mode set w/a.go]\n"
+        f"2026/11/29 13:35:11 cover: {ROOT}/w/a.go: {ROOT}/w/a.go:5:2: expected operand\n"
+    )
+
+    (found,) = read_build("example.com/failing/w", build, "", places())
+
+    assert (found.kind, found.message) == (FindingKind.COMPILE, "expected operand")
+    assert str(found.location) == "w/a.go:5"
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [
+        ("example.com/failing/w", "w/grammar.y"),
+        ("example.com/failing/w [example.com/failing/w.test]", "w/grammar.y"),
+        ("example.com/failing/w_test [example.com/failing/w.test]", "w/grammar.y"),
+        ("example.org/elsewhere", "grammar.y"),
+    ],
+)
+def test_generated_code_is_found_in_the_folder_of_its_package(heading: str, file: str) -> None:
+    """A `//line grammar.y:2` of a package in a folder was annotated in the module's root."""
+    (found,) = read_build(
+        "example.com/failing/needs-w", f"# {heading}\ngrammar.y:2: no\n", "", places(".", "failing")
+    )
+
+    assert str(found.location) == f"{file}:2"
 
 
 def test_a_package_that_crashes_outside_of_its_tests_is_found() -> None:

@@ -62,6 +62,8 @@ def test_usual_flags_are_passed_on() -> None:
         ("verifying m@v1: checksum mismatch", "go mod tidy"),
         ('Get "https://proxy.example": dial tcp: lookup proxy.example', "GOPROXY"),
         ("go.mod:3: unknown directive: x", "Correct go.mod"),
+        ('go: cannot find "go1.99.0" in PATH', "GOTOOLCHAIN"),
+        ("go: inconsistent vendoring in /verify/workspace:\n\tgo mod tidy", "go mod vendor"),
     ],
 )
 def test_a_module_that_cannot_be_loaded_has_a_hint(said: str, hint: str) -> None:

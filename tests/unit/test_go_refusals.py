@@ -30,9 +30,19 @@ def test_variables_of_the_runner_are_refused(name: str) -> None:
         check_variables({name: "value"}, (name,))
 
 
-def test_a_token_under_another_name_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INPUT_GITHUB-TOKEN", "ghs_0123456789"),
+        ("INPUT_REGISTRY-PASSWORD", "ghs_0123456789\n"),
+        ("INPUT_BUILD-SECRETS", "OTHER=something\nAPI_TOKEN = ghs_0123456789"),
+        ("INPUT_ARGOCD-HEADERS", "X-Access: ghs_0123456789"),
+        ("INPUT_BUILDKIT-TLS", "ghs_0123456789"),
+    ],
+)
+def test_a_token_under_another_name_is_refused(name: str, value: str) -> None:
     """A variable that holds a token of this step would give the tests that token."""
-    env = {"INPUT_GITHUB-TOKEN": "ghs_0123456789", "API": "https://ghs_0123456789@example.com"}
+    env = {name: value, "API": "https://ghs_0123456789@example.com"}
 
     with pytest.raises(InputError) as raised:
         check_variables(env, ("API",))

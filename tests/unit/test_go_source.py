@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from gitops_action.adapters.go.places import Places
@@ -19,9 +20,10 @@ PLACES = Places(root="/copy", module=PurePosixPath(), modules={"example.com/a": 
 
 def test_reads_no_link_of_the_repository(tmp_path: Path) -> None:
     """
-    A file of tests that is a link to what never ends does not hold up the report.
+    A file of tests that is a link to what never ends, or a pipe, does not hold up the report.
     """
     (tmp_path / "a_test.go").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "aa_test.go")
     (tmp_path / "b_test.go").write_text("package a\n\nfunc TestA(t *testing.T) {}\n")
     finding = Finding(kind=FindingKind.TEST, package="example.com/a", test="TestA/b", message="no")
     found: list[PackageRun] = []

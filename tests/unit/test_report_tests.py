@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gitops_action.model.go import Coverage, SlowTest
 from gitops_action.outcome import Outcome, Result
 from gitops_action.report import outputs
@@ -25,8 +27,10 @@ def outcome(verified: VerifyResult | None) -> Outcome:
 def test_coverage_is_an_output() -> None:
     """A later step reads one number; empty where nothing was measured."""
     nothing = VerifyResult(passed=1, failed=0, skipped=0)
+    nearly = replace(VERIFIED, coverage={"example.com/x": Coverage(10_000, 7996)})
 
     assert outputs(outcome(VERIFIED))["coverage"] == "25.0"
+    assert outputs(outcome(nearly))["coverage"] == "79.9"
     assert outputs(outcome(nothing))["coverage"] == ""
     assert outputs(outcome(None))["coverage"] == ""
 

@@ -46,6 +46,36 @@ def test_a_branch_is_folded_into_the_grammar_of_tags() -> None:
 
 
 @pytest.mark.parametrize(
+    ("branch", "owner"),
+    [
+        ("1.2.3", "a version's"),
+        ("v1.2.3-rc.1", "a version's"),
+        ("9d0f7e4", "a commit's"),
+        ("0" * 40, "a commit's"),
+        ("latest", "the default branch's"),
+    ],
+)
+def test_a_branch_takes_no_tag_that_others_rely_on(branch: str, owner: str) -> None:
+    """
+    A branch called `1.2.3` overwrote the release that a kustomization names, as its tag may move.
+    """
+    tags = resolve_tags(("sha", "branch"), context_of(ref_name=branch), COMMIT)
+
+    assert tags.names == (SHA.value,)
+    assert tags.notices == (f"The tag `{{branch}}` is left out: `{branch}` is {owner}.",)
+
+
+@pytest.mark.parametrize("branch", ["1.2", "release-1.2.3", "20240101", "defaced-"])
+def test_other_branches_may_look_like_anything(branch: str) -> None:
+    """
+    A branch for a series of versions, or of a day, has its tag.
+    """
+    tags = resolve_tags(("sha", "branch"), context_of(ref_name=branch), COMMIT)
+
+    assert tags.names == (SHA.value, branch)
+
+
+@pytest.mark.parametrize(
     ("ref", "names"),
     [
         ("v1.2.3", ("1.2.3", "1.2", "1")),

@@ -201,13 +201,13 @@ def test_a_run_that_took_too_long_says_so() -> None:
 
 
 def test_a_package_that_cannot_be_loaded_is_the_modules_fault() -> None:
-    """A missing requirement is explained with the command that adds it."""
+    """A missing requirement is explained with the command that adds it, and with its line."""
     missing = finding(kind=FindingKind.SETUP, file="x.go", line=3, message="no required module")
 
     with pytest.raises(ModuleError, match="cannot be loaded: no required module") as raised:
         verify(REQUEST, go=FakeGo([failed_package(missing)], ended(1)), log=MemoryLog())
 
-    assert "go mod tidy" in raised.value.hint
+    assert raised.value.hint.startswith("Look at x.go:3 first. Run `go mod tidy`")
     assert str(raised.value.location) == "x.go:3"
 
 
@@ -316,31 +316,35 @@ def test_many_broken_packages_are_counted() -> None:
 
 
 def covered(*, minimum: float | None, covered: int) -> tuple[VerifyRequest, FakeGo]:
-    run = replace(ended(0), coverage={"example.com/x": Coverage(1000, covered)})
+    run = replace(ended(0), coverage={"example.com/x": Coverage(10_000, covered)})
     return replace(REQUEST, coverage_minimum=minimum), FakeGo([PackageRun(result=package())], run)
 
 
-@pytest.mark.parametrize(("minimum", "statements"), [(None, 0), (80.0, 800), (0.0, 0)])
+@pytest.mark.parametrize(
+    ("minimum", "statements"), [(None, 0), (80.0, 8000), (79.96, 7996), (0.0, 0)]
+)
 def test_enough_coverage_passes(minimum: float | None, statements: int) -> None:
     """`coverage-minimum` is reached by exactly that much."""
     request, go = covered(minimum=minimum, covered=statements)
 
     result = verify(request, go=go, log=MemoryLog())
 
-    assert result.covered_percent == statements / 10
+    assert result.covered == Coverage(10_000, statements)
 
 
 def test_too_little_coverage_is_never_rounded_up() -> None:
-    """79.9 % is not 80 %, and the message says where to begin."""
-    request, go = covered(minimum=80.0, covered=799)
+    """79.96 % is not 80 %, in the log and the output too; the message says where to begin."""
+    request, go = covered(minimum=80.0, covered=7996)
+    log = MemoryLog()
 
     with pytest.raises(VerifyError) as raised:
-        verify(request, go=go, log=MemoryLog())
+        verify(request, go=go, log=log)
 
     assert raised.value.message == (
         "The tests cover 79.9 % of the statements; `coverage-minimum` is 80 %."
     )
     assert raised.value.hint == "Least covered: example.com/x (79.9 %)."
+    assert "Coverage: 79.9 % of the statements" in log.lines
 
 
 def test_unknown_coverage_is_not_enough() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import tempfile
 import uuid
@@ -64,6 +65,10 @@ class Docker:
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """Name the Dockerfile, if it is there."""
         return dockerfiles(self._workspace, request)
+
+    def settings(self) -> tuple[str, ...]:
+        """Name the machine, which is the platform where the request names none."""
+        return (platform.machine(),)
 
     def answers(self) -> bool:
         """Say whether an engine answers; a missing `docker` program is a missing engine too."""

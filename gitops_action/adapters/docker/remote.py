@@ -61,6 +61,10 @@ class BuildKit:
         """Name the Dockerfile, if it is there."""
         return dockerfiles(self._workspace, request)
 
+    def settings(self) -> tuple[str, ...]:
+        """Name the BuildKit, which builds for its own platform where the request names none."""
+        return (self._address,)
+
     def answers(self) -> bool:
         """Say yes: whether it can be reached is what the build begins with."""
         return True

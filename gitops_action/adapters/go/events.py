@@ -34,7 +34,9 @@ class Events:
         event = _event(line)
         action = _string(event, "Action")
         if action in {"build-output", "build-fail"}:
-            build = self._builds.setdefault(_string(event, "ImportPath"), Excerpt())
+            path = _string(event, "ImportPath")
+            # `-x` and `-work` print about no package.
+            build = self._builds.setdefault(path, Excerpt()) if path else self._text
             build.add(_string(event, "Output"))
         elif action and (name := _string(event, "Package")):
             self._read_test_event(event, action, name)

@@ -13,10 +13,15 @@ from gitops_action.model.source import Location
 
 # GitHub cuts an annotation at 4096 characters: runner.md of actions/runner, ExecutionContext.cs.
 _LONGEST_MESSAGE = 4000
+# What `-coverprofile` makes of a file is read before the compiler reads it: cmd/cover.
 _PROBLEM = re.compile(
-    r"^(?:vet: )?(?P<file>[^\s:][^:]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$"
+    r"^(?:vet: |\S+ \S+ cover: [^:]+: )?"
+    r"(?P<file>[^\s:][^:]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$"
 )
-_VET_HEADING = re.compile(r"^# \[.*\]$", re.MULTILINE)
+# The name of the package that vet read; another tool's whole command stands there too.
+_VET_HEADING = re.compile(r"^# \[\S+(?: \[\S+\])?\]$", re.MULTILINE)
+# The package that does not build, which another one may need.
+_HEADING = re.compile(r"^# (?P<package>[^\s\[]+?)(?:_test(?= ))?(?: \[|$)")
 _SETUP_FAILED = "[setup failed]"
 # The lines that frame a test's own output in `go test -v`.
 _FRAME = re.compile(r"^\s*(?:=== (?:RUN|PAUSE|CONT|NAME) |--- (?:PASS|FAIL|SKIP): )")
@@ -31,14 +36,18 @@ def read_build(package: str, build: str, output: str, places: Places) -> list[Fi
     elif _VET_HEADING.search(build):
         kind = FindingKind.VET
     findings = [
-        Finding(kind=kind, package=package, message=_cut(message), location=location)
-        for location, message in _problems(build, places, columns=kind is not FindingKind.COMPILE)
+        Finding(
+            kind=kind, package=package, message=_cut(places.shorten(message)), location=location
+        )
+        for location, message in _problems(
+            package, build, places, columns=kind is not FindingKind.COMPILE
+        )
     ]
     return findings or [Finding(kind=kind, package=package, message=_cut(_words(build or output)))]
 
 
 def _problems(
-    build: str, places: Places, *, columns: bool
+    package: str, build: str, places: Places, *, columns: bool
 ) -> Iterator[tuple[Location | None, str]]:
     """Join each problem with the indented lines that explain it.
 
@@ -47,11 +56,17 @@ def _problems(
     location: Location | None = None
     message = ""
     for line in build.splitlines():
+        if heading := _HEADING.match(line):
+            package = heading["package"]
         if match := _PROBLEM.match(line):
             if message:
                 yield location, message
             column = int(match["column"]) if columns and match["column"] else None
-            location = places.location(match["file"], int(match["line"]), column)
+            # Go names a folder, but for what a `//line` of generated code names.
+            bare = "/" not in match["file"] and places.folder(package) is not None
+            location = places.location(
+                match["file"], int(match["line"]), column, package=package if bare else ""
+            )
             message = match["message"] if location else line
         elif message and line.startswith(("\t", " ")):
             message += "\n" + line.strip()

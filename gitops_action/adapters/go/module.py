@@ -15,7 +15,7 @@ _NO_MODULES_OF_OURS = {"vendor", "testdata", "node_modules"}
 _NAMED = 5
 _LONGEST = 2000
 _HINTS = {
-    r"requires go >=|toolchain not available|download go1": (
+    r"requires go >=|toolchain not available|download go1|cannot find .go1": (
         "Let the `go` and `toolchain` lines of go.mod name a released version, or let Go fetch "
         "it: set `GOTOOLCHAIN: auto` in the `env:` of this step."
     ),
@@ -28,6 +28,7 @@ _HINTS = {
         "    env:\n      GOPRIVATE: github.com/acme\n"
         "    with:\n      modules-token: ${{ secrets.MODULES_TOKEN }}"
     ),
+    r"inconsistent vendoring": "Run `go mod vendor` and commit the `vendor` folder.",
     r"checksum mismatch|missing go\.sum entry|updates to go\.mod needed|go mod tidy": (
         "Run `go mod tidy` and commit go.mod and go.sum."
     ),

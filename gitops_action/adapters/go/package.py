@@ -32,13 +32,19 @@ _CACHED = re.compile(r"^ok  \t.*\(cached\)", re.MULTILINE)
 
 @dataclass(slots=True)
 class _Run:
-    """One test: `parent` is the test that started it, `action` how it ended, empty until then."""
+    """One test: `parent` is the test that started it, `action` how it ended, empty until then.
+
+    `again` means that it failed and is run once more, by `-count` or `-cpu`: the failure stays.
+    `left` means that `go test` said the package's result in its place.
+    """
 
     name: str
     parent: str
     started: bool
     action: str = ""
     paused: bool = False
+    again: bool = False
+    left: bool = False
     seconds: float = 0.0
     output: Excerpt = field(default_factory=Excerpt)
     errors: Excerpt = field(default_factory=Excerpt)
@@ -54,17 +60,23 @@ class Package:
 
     def add_output(self, test: str, text: str, *, error: bool) -> None:
         """Keep what the package (`test` is empty) or one of its tests printed."""
-        if not test:
+        run = self._run(test) if test else None
+        if run is None or run.again:
             self._output.add(text)
             return
-        run = self._run(test)
         run.output.add(text)
+        run.left |= text.startswith(f"ok  \t{self.name}\t")
         if error:
             run.errors.add(text)
 
     def note(self, test: str, action: str, seconds: float) -> None:
         """Note that a test started, paused, went on or ended, after so many seconds."""
         run = self._run(test, started=action == "run")
+        run.again |= action == "run" and run.action == "fail"
+        if run.again:
+            return
+        if action == "run":
+            run.action = ""
         run.paused = action == "pause"
         if action in _ENDS:
             run.action, run.seconds = action, seconds
@@ -76,6 +88,9 @@ class Package:
     ) -> PackageRun:
         """Say how the package ended; `build` is what its failed build printed."""
         result = PackageResult(name=self.name, action=action, seconds=seconds)
+        for run in self._runs.values():
+            if run.left and action is PackageAction.UNFINISHED:
+                run.action = ""  # `go test` took its exit for a pass
         passed, skipped = self._count("pass"), self._count("skip")
         printed = str(self._output)
         if result.succeeded:
@@ -123,6 +138,9 @@ class Package:
 
     def _read(self, run: _Run, timeout: str, places: Places) -> Finding:
         text = str(run.output)
+        if run.left and not run.action:
+            message = "The test ended its test binary, and with it all tests that were to follow."
+            return Finding(kind=FindingKind.TEST, package=self.name, test=run.name, message=message)
         if timeout and not run.action:
             text = timeout
         elif not words_of_test(text):

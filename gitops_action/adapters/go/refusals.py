@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gitops_action.errors import InputError, RunnerError
 from gitops_action.model.go import refused_flag
@@ -12,9 +12,13 @@ from gitops_action.model.go import refused_flag
 _REFUSED = ("toolexec", "exec", "overlay")
 # The reading of the events depends on these.
 _OURS = ("json", "fullpath")
+# With these nothing is tested, or without an end.
+_NO_TEST = ("c", "n", "list", "fuzz")
 # The runner's own variables and those of this action: tokens, sockets, files of later steps.
 _RUNNERS = re.compile(r"(INPUT|GITHUB|ACTIONS|RUNNER|DOCKER|GIT|LD)_.*|(?i:.*_PROXY)|PATH|HOME")
-_SECRETS = re.compile(r"(INPUT_.*(TOKEN|PASSWORD|KEY|SECRETS?)|ACTIONS_.*TOKEN|GITHUB_TOKEN)")
+_SECRETS = re.compile(r"INPUT_(.*(TOKEN|PASSWORD|KEY)|BUILDKIT-TLS)|ACTIONS_.*TOKEN|GITHUB_TOKEN")
+# Lines of a name and a secret.
+_LISTS = re.compile(r"INPUT_(BUILD-SECRETS|ARGOCD-HEADERS)")
 _SHORTEST_SECRET = 8
 
 
@@ -28,7 +32,7 @@ def check_flags(env: Mapping[str, str], flags: Sequence[str], packages: Sequence
         )
     for flag in flags:
         name = flag.lstrip("-").partition("=")[0]
-        if not flag.startswith("-") or name not in {*_REFUSED, *_OURS, "args"}:
+        if not flag.startswith("-") or name not in {*_REFUSED, *_OURS, *_NO_TEST, "args"}:
             continue
         if name == "args":
             break
@@ -45,11 +49,7 @@ def check_flags(env: Mapping[str, str], flags: Sequence[str], packages: Sequence
 
 def check_variables(env: Mapping[str, str], names: Sequence[str]) -> None:
     """Raise InputError where tests would see a variable of the runner's, a token, or nothing."""
-    secrets = {
-        value
-        for name, value in env.items()
-        if _SECRETS.fullmatch(name) and len(value) >= _SHORTEST_SECRET
-    }
+    secrets = {value for value in _secrets(env) if len(value) >= _SHORTEST_SECRET}
     for name in names:
         if _RUNNERS.fullmatch(name):
             raise InputError(
@@ -65,6 +65,16 @@ def check_variables(env: Mapping[str, str], names: Sequence[str]) -> None:
             raise InputError(
                 f"`test-env` names `{name}`, whose value holds a token of this step.",
                 hint="Tests would have it. Give them a token of their own that can do less.",
+            )
+
+
+def _secrets(env: Mapping[str, str]) -> Iterator[str]:
+    for name, value in env.items():
+        if _SECRETS.fullmatch(name):
+            yield value.strip()
+        elif _LISTS.fullmatch(name):
+            yield from (
+                re.split("[=:]", line, maxsplit=1)[-1].strip() for line in value.split("\n")
             )
 
 

@@ -150,7 +150,7 @@ class Go:
             )
         finally:
             if self._user is not None:
-                end_processes(self._user)
+                end_processes(self._user, "the tests")
 
     def _resolve(
         self, private: Private, folder: Path, module: PurePosixPath

@@ -47,8 +47,8 @@ class VerifyResult:
         return self.passed + self.failed + self.skipped
 
     @property
-    def covered_percent(self) -> float | None:
-        """The part of all statements that the tests ran; None where there is no statement."""
+    def covered(self) -> Coverage | None:
+        """How many of all statements the tests ran; None where there is no statement."""
         statements = sum(one.statements for one in self.coverage.values())
         covered = sum(one.covered for one in self.coverage.values())
-        return Coverage(statements, covered).percent if statements else None
+        return Coverage(statements, covered) if statements else None

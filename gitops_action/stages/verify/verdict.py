@@ -42,10 +42,11 @@ def failure_of(
         )
     unloaded = [one for one in result.findings if one.kind is FindingKind.SETUP]
     if unloaded:
+        first = f"Look at {unloaded[0].location} first. " if unloaded[0].location else ""
         return ModuleError(
             f"{unloaded[0].package} cannot be loaded: {unloaded[0].message}",
-            hint="Run `go mod tidy` and commit go.mod and go.sum; look at `go-packages` and "
-            "`working-directory`. Where there is a go.work, name its modules: "
+            hint=f"{first}Run `go mod tidy` and commit go.mod and go.sum; look at `go-packages` "
+            "and `working-directory`. Where there is a go.work, name its modules: "
             "`go-packages: ./a/..., ./b/...`.",
             location=unloaded[0].location,
             partial=result,
@@ -66,15 +67,16 @@ def failure_of(
 
 
 def _too_little_covered(request: VerifyRequest, result: VerifyResult) -> ActionError | None:
-    minimum, covered = request.coverage_minimum, result.covered_percent
-    if minimum is None or (covered is not None and covered >= minimum):
+    minimum, covered = request.coverage_minimum, result.covered
+    if minimum is None or (covered and covered.percent >= minimum):
         return None
     least = sorted(
-        (one.percent, name) for name, one in result.coverage.items() if one.covered < one.statements
+        (one.percent, name, one.rounded)
+        for name, one in result.coverage.items()
+        if one.covered < one.statements
     )
-    named = ", ".join(f"{name} ({percent:.1f} %)" for percent, name in least[:_NAMED])
-    # Rounded down: 79.96 is not the 80.0 that is asked for.
-    said = "no statement" if covered is None else f"{int(covered * 10) / 10} % of the statements"
+    named = ", ".join(f"{name} ({rounded} %)" for _, name, rounded in least[:_NAMED])
+    said = f"{covered.rounded} % of the statements" if covered else "no statement"
     return VerifyError(
         f"The tests cover {said}; `coverage-minimum` is {minimum:g} %.",
         hint=f"Least covered: {named}." if named else "Let tests run the module's code.",

@@ -105,8 +105,8 @@ def _say_how(run: ModuleRun, result: VerifyResult, log: Log) -> None:
         f"{run.go_version}{fetched}; `go test` took {run.seconds:.1f} s, copying its caches "
         f"{run.cache_seconds:.1f} s"
     )
-    if result.covered_percent is not None:
-        log.say(f"Coverage: {result.covered_percent:.1f} % of the statements")
+    if result.covered:
+        log.say(f"Coverage: {result.covered.rounded} % of the statements")
     for slow in result.slowest:
         log.say(f"Slow: {slow.seconds:.1f} s {slow.test} in {slow.package}")
 
