@@ -148,7 +148,7 @@ class Ko:
         folders = (Path(line).relative_to(module) for line in done.stdout.splitlines() if line)
         return tuple(f"./{folder}" if folder.name else "." for folder in folders)
 
-    def settings(self) -> tuple[str, ...]:
+    def settings(self, request: BuildRequest) -> tuple[str, ...]:  # noqa: ARG002
         """Give what of the step's environment changes what Go compiles."""
         return tuple(f"{name}={self._env.get(name, '')}" for name in _COMPILED_WITH)
 

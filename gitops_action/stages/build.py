@@ -21,7 +21,7 @@ class Builder(Protocol):
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
         """List what there is to build here: the Dockerfile, or the main packages."""
 
-    def settings(self) -> tuple[str, ...]:
+    def settings(self, request: BuildRequest) -> tuple[str, ...]:
         """Say what else than the request decides what the image is."""
 
     def answers(self) -> bool:
@@ -79,7 +79,9 @@ def build(
 
 
 def _labelled(request: BuildRequest, name: str, candidate: str, builder: Builder) -> BuildRequest:
-    return request.labelled(name, candidate, builder.settings()) if request.clean else request
+    if not request.clean:
+        return request
+    return request.labelled(name, candidate, builder.settings(request))
 
 
 def _find(request: BuildRequest, images: Images, log: Log) -> BuiltImage | None:

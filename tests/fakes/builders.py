@@ -110,7 +110,7 @@ class FakeBuilder:
         """List what there is to build."""
         return self.sources
 
-    def settings(self) -> tuple[str, ...]:
+    def settings(self, request: BuildRequest) -> tuple[str, ...]:
         """Tell what else decides the image."""
         return self.elsewhere
 

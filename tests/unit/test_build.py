@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from gitops_action.adapters.cancellation import Cancellation
-from gitops_action.adapters.docker import BuildKit, Docker
+from gitops_action.adapters.docker import Docker
 from gitops_action.adapters.ko import Ko
 from gitops_action.adapters.process import Processes
 from gitops_action.errors import EngineError, InputError, RegistryLoginError
@@ -316,31 +316,18 @@ def test_what_go_is_told_by_the_step_is_an_input_of_ko(tmp_path: Path) -> None:
             private=tmp_path,
             credentials=tmp_path,
         )
-        return ko.settings()
+        return ko.settings(_request(builder="ko"))
 
     assert settings(GOFLAGS="-tags=pro") != settings()
     assert settings(GOEXPERIMENT="greenteagc") != settings()
     assert settings(GOPROXY="https://proxy.example.com") == settings()
 
 
-def test_where_docker_builds_is_an_input_of_it(tmp_path: Path) -> None:
+def test_the_machine_is_an_input_of_docker_where_no_platform_is_named(tmp_path: Path) -> None:
     """
     Without `platforms` an image is for the machine that builds it: one made on another is not it.
     """
-
-    def settings(address: str) -> tuple[str, ...]:
-        buildkit = BuildKit(
-            Processes(Cancellation()),
-            env={},
-            workspace=tmp_path,
-            private=tmp_path,
-            credentials=tmp_path,
-            address=address,
-            tls=Secret(),
-        )
-        return buildkit.settings()
-
-    engine = Docker(
+    docker = Docker(
         Processes(Cancellation()),
         env={},
         workspace=tmp_path,
@@ -348,5 +335,8 @@ def test_where_docker_builds_is_an_input_of_it(tmp_path: Path) -> None:
         credentials=tmp_path,
     )
 
-    assert engine.settings() == (platform.machine(),)
-    assert settings("tcp://arm:1234") != settings("tcp://amd:1234")
+    unnamed = docker.settings(_request())
+    named = docker.settings(replace(_request(), platforms=("linux/amd64",)))
+
+    assert unnamed == (platform.machine(),)
+    assert named == ()

@@ -66,9 +66,9 @@ class Docker:
         """Name the Dockerfile, if it is there."""
         return dockerfiles(self._workspace, request)
 
-    def settings(self) -> tuple[str, ...]:
-        """Name the machine, which is the platform where the request names none."""
-        return (platform.machine(),)
+    def settings(self, request: BuildRequest) -> tuple[str, ...]:
+        """Name the machine where the request leaves the platform to it."""
+        return () if request.platforms else (platform.machine(),)
 
     def answers(self) -> bool:
         """Say whether an engine answers; a missing `docker` program is a missing engine too."""

@@ -61,9 +61,9 @@ class BuildKit:
         """Name the Dockerfile, if it is there."""
         return dockerfiles(self._workspace, request)
 
-    def settings(self) -> tuple[str, ...]:
-        """Name the BuildKit, which builds for its own platform where the request names none."""
-        return (self._address,)
+    def settings(self, request: BuildRequest) -> tuple[str, ...]:  # noqa: ARG002
+        """Name nothing: a fleet has many addresses, and from each the same image is to be found."""
+        return ()
 
     def answers(self) -> bool:
         """Say yes: whether it can be reached is what the build begins with."""
