@@ -89,6 +89,8 @@ class FakeRegistry:
 class FakeBuilder:
     """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
 
+    `found` are the layers that the last build could take from the registry.
+
     The first `drops` pushes lose their connection.
     """
 
@@ -101,6 +103,7 @@ class FakeBuilder:
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
     built: list[str] = field(default_factory=list)
+    found: tuple[ImageReference, ...] = ()
     discarded: list[BuiltImage] = field(default_factory=list)
 
     def candidates(self, request: BuildRequest) -> tuple[str, ...]:
@@ -116,6 +119,7 @@ class FakeBuilder:
         if self.failure:
             raise self.failure
         self.built.append(candidate)
+        self.found = request.found
         self.registry.labelled[self.digest] = request.labels
         return BuiltImage(self.name, candidate, (self.digest,))
 
