@@ -231,6 +231,7 @@ def test_builds_for_two_platforms_without_an_engine(
             credentials=private.parent / "credentials",
         )
         seen, labels = registry.digest(tagged), registry.labels(tagged)
+        tags = registry.list_tags(tagged.repository)
         images = {
             image["platform"]["architecture"]: _files(layout, image["digest"])
             for image in index["manifests"]
@@ -246,6 +247,7 @@ def test_builds_for_two_platforms_without_an_engine(
     assert (pushed,) == built.digests
     assert seen == pushed
     assert labels["note"] == "a, b=c"
+    assert tags == ("1",)
     assert {name: files["app"] for name, files in images.items()} == {
         "amd64": b"amd64",
         "arm64": b"arm64",

@@ -75,8 +75,11 @@ class BuildKit:
         dockerfile = PurePosixPath(candidate)
         context = inside(self._workspace, request.context)
         layout = tempfile.mkdtemp(prefix="layout-", dir=self._private)
-        built = BuiltImage("docker", layout)
-        output = f"--output=type=oci,tar=false,rewrite-timestamp=true,dest={layout}"
+        built = BuiltImage("buildkit", layout)
+        # An attestation that is an OCI artifact gets a tag of its own from crane where the registry
+        # cannot list what refers to an image.
+        what = "type=oci,tar=false,rewrite-timestamp=true,oci-artifact=false"
+        output = f"--output={what},dest={layout}"
         try:
             # The key and buildx's record of the builder are there for one build.
             with tempfile.TemporaryDirectory(dir=self._private) as name:
