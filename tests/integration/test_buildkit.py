@@ -290,6 +290,24 @@ def test_finds_layers_in_the_registry(
     assert {f"{step} CACHED" for step in steps} <= set(log.lines)
 
 
+def test_the_next_commit_builds_only_what_it_changes(
+    connect: Connect, buildkit: RunningBuildKit, workspace: Path, private: Path
+) -> None:
+    """
+    That a commit is of another hour is no reason to build anything anew.
+    """
+    (workspace / "Dockerfile").write_text(DOCKERFILE.replace("RUN", "WORKDIR /src\nRUN"))
+    log = WatchingLog(private)
+    later = replace(REQUEST, created=CREATED + 3600)
+
+    connect(buildkit).build(REQUEST, "Dockerfile", log=HeldLog())
+    connect(buildkit).build(later, "Dockerfile", log=log)
+
+    steps = {line.split()[0] for line in log.lines if "RUN" in line}
+    assert len(steps) == len(PLATFORMS)
+    assert {f"{step} CACHED" for step in steps} <= set(log.lines)
+
+
 def test_no_key_is_in_an_argument_or_left(
     connect: Connect, buildkit: RunningBuildKit, private: Path, tmp_path: Path
 ) -> None:
@@ -313,7 +331,6 @@ def test_no_key_is_in_an_argument_or_left(
         "DOCKER_CONFIG",
         "HOME",
         "PATH",
-        "SOURCE_DATE_EPOCH",
         "TMPDIR",
     }
     assert [str(path) for path in private.iterdir()] == [built.handle]

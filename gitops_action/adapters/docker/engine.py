@@ -86,7 +86,7 @@ class Docker:
                     *("buildx", "build", *argv, f"--file={dockerfile}", "--", str(context)),
                     timeout=BUILD_SECONDS,
                     log=log,
-                    extra=environment(request),
+                    extra={**environment(request), "SOURCE_DATE_EPOCH": str(request.created)},
                 )
                 if done.exit_code != 0:
                     raise build_error(done, file)

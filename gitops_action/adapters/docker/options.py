@@ -36,9 +36,8 @@ def options(request: BuildRequest) -> list[str]:
 
 
 def environment(request: BuildRequest) -> dict[str, str]:
-    """Give the variables in which buildx finds the secrets, and the time of the commit."""
-    secrets = {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
-    return {"SOURCE_DATE_EPOCH": str(request.created), **secrets}
+    """Give the variables in which buildx finds the secrets."""
+    return {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
 
 
 def base_environment(

@@ -79,7 +79,9 @@ class BuildKit:
         # An attestation that is an OCI artifact gets a tag of its own from crane where the registry
         # cannot list what refers to an image.
         what = "type=oci,tar=false,rewrite-timestamp=true,oci-artifact=false"
-        output = f"--output={what},dest={layout}"
+        # As the variable SOURCE_DATE_EPOCH, the commit's time would be of every WORKDIR, and make
+        # what follows it anew for each commit.
+        output = f"--output={what},source-date-epoch={request.created},dest={layout}"
         try:
             # The key and buildx's record of the builder are there for one build.
             with tempfile.TemporaryDirectory(dir=self._private) as name:
