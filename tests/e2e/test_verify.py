@@ -12,6 +12,7 @@ import pytest
 
 from tests.systems.go import MODULES
 from tests.systems.runner import OWNER, HostedRunner, Step
+from tests.systems.services import PORT, service
 
 VERIFY = {"stages": "verify"}
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello-gitops"
@@ -97,6 +98,23 @@ def test_a_cold_job_compiles_no_standard_library(job: HostedRunner) -> None:
     made = (job.folder / "_temp" / "gitops-action" / "go-build-tests").rglob("*-d")
     # The standard library alone would be 60 MB.
     assert 0 < sum(path.stat().st_size for path in made) < 8_000_000
+
+
+def test_services_of_the_job_are_reached_by_name(
+    job: HostedRunner, image: str, docker_host: str
+) -> None:
+    """
+    With `services:` the step joins their network, where the code under test finds each by its key.
+    """
+    checkout(job, MODULES / "service")
+    job.env["SERVICE"] = f"postgres:{PORT}"
+
+    with service("postgres", image=image, docker_host=docker_host) as network:
+        job.network = network
+        step = job.run({**VERIFY, "test-env": "SERVICE"})
+
+    assert step.exit_code == 0, step.log
+    assert step.outputs["tests-passed"] == "1"
 
 
 class InFolder(HostedRunner):

@@ -1,8 +1,8 @@
 """GitHub's runner, as far as a container action meets it: the very `docker run` line.
 
 Source: actions/runner, ContainerActionHandler.cs and DockerCommandManager.cs. Two things differ:
-the container joins the host's network, where the test's servers are, and the socket is the test
-engine's.
+the container joins the host's network, where the test's servers are, unless the job has services,
+and the socket is the test engine's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FOLDERS = ("_temp/_github_home", "_temp/_github_workflow", "_temp/_runner_file_
 class Step:
     """How a step ended, what it left for those after it, and what its processes could see.
 
-    `arguments` are the argument lists of all processes on the machine meanwhile; `holders` are the
+    `arguments` are the argument lists of all processes in containers meanwhile; `holders` are the
     programs among them whose environment held a canary.
     """
 
@@ -50,7 +50,11 @@ class Step:
 
 @dataclass
 class HostedRunner:
-    """One job of one repository; `folder` is the runner's, `image` the action's."""
+    """One job of one repository; `folder` is the runner's, `image` the action's.
+
+    `network` is what the job's services have joined; `has_engine` is what a runner in Kubernetes
+    may lack.
+    """
 
     folder: Path
     image: str
@@ -59,6 +63,8 @@ class HostedRunner:
     server_url: str
     event: str = "push"
     ref: str = "main"
+    network: str = "host"
+    has_engine: bool = True
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,7 +175,7 @@ class HostedRunner:
             "ACTIONS_RUNTIME_TOKEN": RUNTIME_TOKEN,
             "ACTIONS_RUNTIME_URL": "https://pipelines.example.com/",
         }
-        socket = self.docker_host.removeprefix("unix://")
+        socket = self.docker_host.removeprefix("unix://") if self.has_engine else "/dev/null"
         temp = self.folder / "_temp"
         mounts = {
             socket: "/var/run/docker.sock",
@@ -183,7 +189,7 @@ class HostedRunner:
         command += ["--workdir", "/github/workspace", "--rm"]
         command += [word for name in env for word in ("-e", name)]
         command += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]
-        command += ["--entrypoint", "/opt/gitops-action/entrypoint.py", "--network", "host"]
+        command += ["--entrypoint", "/opt/gitops-action/entrypoint.py", "--network", self.network]
         command += [word for host, inside in mounts.items() for word in ("-v", f"{host}:{inside}")]
         return subprocess.Popen(
             [*command, self.image, "run"],
@@ -212,8 +218,12 @@ class _Watch:
         self.holders: set[str] = set()
 
     def look(self) -> None:
+        ours = Path("/proc/self/ns/pid").readlink()
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
+                # Other tests may run beside this one, with canaries of their own.
+                if (process / "ns/pid").readlink() == ours:
+                    continue
                 argv = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 self.arguments.add(" ".join(argv))
                 # A process that is just being started has no arguments yet.
