@@ -211,7 +211,7 @@ class HostedRunner:
 
 
 class _Watch:
-    """Looks at every process as root of the host can; what lives shorter than a look is missed."""
+    """Looks into containers as root of the host can; what lives shorter than a look is missed."""
 
     def __init__(self) -> None:
         self.arguments: set[str] = set()
