@@ -25,7 +25,8 @@ class BuildRequest:
     `builder` is `auto`, `docker` or `ko`; `main_package` and `base_image` may be empty. `clean`
     says that the files are those of the commit, which then and only then stands for them.
     `platforms` may be empty for the builder's own; `attestations` are of `provenance` and `sbom`;
-    `cache` is `none`, `inline` or `registry`, and `cached` is where it is;
+    `cache` is `none`, `inline` or `registry`, `cached` is where it belongs, and `found` which of
+    these are there;
     `remote` says that a BuildKit elsewhere builds.
     `published` are the references under which the same image may be in the registry already.
     """
@@ -45,6 +46,7 @@ class BuildRequest:
     attestations: tuple[str, ...] = ()
     cache: str = "none"
     cached: tuple[ImageReference, ...] = ()
+    found: tuple[ImageReference, ...] = ()
     remote: bool = False
     clean: bool = False
     published: tuple[ImageReference, ...] = ()

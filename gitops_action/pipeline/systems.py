@@ -78,5 +78,6 @@ class Systems:
 
     def builder(self, built: BuiltImage) -> Holder:
         """The one that has the image: who built it, or the registry."""
-        holders: dict[str, Holder] = {"docker": self.docker, "ko": self.ko}
+        docker, ko = self.docker, self.ko
+        holders: dict[str, Holder] = {"docker": docker, "buildkit": docker, "ko": ko}
         return holders.get(built.builder, self.registry)

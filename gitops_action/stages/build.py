@@ -55,7 +55,7 @@ def build(
             [dockerfile, *_] = dockerfiles
             request = _labelled(request, "docker", dockerfile, docker)
             there = _find(request, images, log)
-            return there or _with_docker(request, dockerfile, docker=docker, log=log)
+            return there or _with_docker(request, dockerfile, docker=docker, images=images, log=log)
         if request.builder == "docker":
             raise InputError(
                 f"`builder: docker` needs a Dockerfile, and there is no {request.dockerfile}.",
@@ -107,7 +107,7 @@ def _find(request: BuildRequest, images: Images, log: Log) -> BuiltImage | None:
 
 
 def _with_docker(
-    request: BuildRequest, dockerfile: str, *, docker: Builder, log: Log
+    request: BuildRequest, dockerfile: str, *, docker: Builder, images: Images, log: Log
 ) -> BuiltImage:
     if not docker.answers():
         # ko would make another image than the one that the Dockerfile describes.
@@ -120,7 +120,20 @@ def _with_docker(
         )
     where = "on the BuildKit of `buildkit-address`" if request.remote else "with Docker"
     log.say(f"Building {dockerfile} {where}.")
+    if request.cache != "none":
+        # BuildKit calls it an error that a first build finds no layers.
+        found = tuple(one for one in request.cached if _may_be_there(one, images))
+        request = replace(request, found=found)
+        if not found:
+            log.say("No layers are in the registry yet: the next build finds those of this one.")
     return docker.build(request, dockerfile, log=log)
+
+
+def _may_be_there(reference: ImageReference, images: Images) -> bool:
+    try:
+        return images.digest(reference) is not None
+    except (RegistryError, RegistryLoginError):
+        return True
 
 
 def _only_main_package(request: BuildRequest, ko: Builder) -> str:

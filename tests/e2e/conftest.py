@@ -20,8 +20,10 @@ from tests.fakes.argocd import FakeArgoCD
 from tests.fakes.argocd_memory import MemoryApplication
 from tests.fakes.runs import ROOT
 from tests.systems.action_image import build_action_image
-from tests.systems.engine import engine
+from tests.systems.buildkit import RunningBuildKit, required_buildkit
+from tests.systems.engine import cache, engine, locked
 from tests.systems.git_server import GitServer
+from tests.systems.mirror import mirror
 from tests.systems.registry import RunningRegistry, closed_registry, static_base
 from tests.systems.runner import HostedRunner
 
@@ -48,7 +50,7 @@ class World:
 
     application: MemoryApplication = field(init=False)
 
-    def job(self, event: str = "push") -> HostedRunner:
+    def job(self, event: str = "push", *, engine: str = "") -> HostedRunner:
         """Check the repository out on a runner of its own."""
         runner = HostedRunner(
             folder=self.folder / f"runner-{len(self.jobs)}",
@@ -57,6 +59,7 @@ class World:
             repository=REPOSITORY,
             server_url=self.git.address,
             event=event,
+            engine=engine,
         )
         self.jobs.append(runner)
         runner.checkout(str(self.git.path(REPOSITORY)))
@@ -80,6 +83,16 @@ class World:
     def ko(self, **given: str) -> dict[str, str]:
         """The same without an engine."""
         return self.inputs(builder="ko", base_image=f"{self.registry.address}/base/static", **given)
+
+    def remote(self, buildkit: RunningBuildKit) -> dict[str, str]:
+        """The same with an engine elsewhere, and with what most engines cannot do."""
+        return self.inputs(
+            buildkit_address=buildkit.address,
+            buildkit_tls=buildkit.tls,
+            platforms="linux/amd64, linux/arm64",
+            build_cache="registry",
+            attestations="provenance",
+        )
 
     def only(self, stage: str, **given: str) -> dict[str, str]:
         """A step for one stage."""
@@ -174,6 +187,17 @@ def docker_host() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def image(docker_host: str) -> str:
     return build_action_image(docker_host)
+
+
+@pytest.fixture
+def buildkit(docker_host: str) -> Iterator[RunningBuildKit]:
+    """It keeps layers between runs, as the engine does, and has no other user meanwhile."""
+    with (
+        locked(cache() / "buildkitd.lock"),
+        mirror(docker_host) as address,
+        required_buildkit(mirror=address, root=cache() / "buildkitd") as running,
+    ):
+        yield running
 
 
 @pytest.fixture

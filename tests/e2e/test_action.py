@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.argocd_memory import Behaviour
+from tests.systems.container import HOSTNAME, Life, compiled_for, live
 from tests.systems.modern_engine import required_modern_engine
 from tests.systems.runner import CHECKOUT_TOKEN, OWNER, RUNTIME_TOKEN, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_httpserver import HTTPServer
 
     from tests.e2e.conftest import World
@@ -52,19 +55,37 @@ def _owners(folder: Path) -> set[int]:
     return {path.lstat().st_uid for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("builder", ["ko", "docker"])
-def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str) -> None:
+@pytest.fixture(params=["ko", "docker", "buildkit"])
+def builder(request: pytest.FixtureRequest) -> str:
+    """Each way to build the example."""
+    return str(request.param)
+
+
+@pytest.fixture
+def inputs(request: pytest.FixtureRequest, world: World, builder: str) -> dict[str, str]:
+    """What a workflow says for the builder."""
+    match builder:
+        case "ko":
+            return world.ko(attestations="sbom")
+        case "docker":
+            return world.inputs()
+        case _:
+            return world.remote(request.getfixturevalue("buildkit"))
+
+
+def test_one_changed_line_of_go_becomes_a_deployment(
+    world: World, builder: str, inputs: dict[str, str]
+) -> None:
     """
-    The whole job: one commit that changes one line, an image under each tag, and Argo CD follows.
+    The whole job: one commit that changes one line, an image that runs, and Argo CD follows.
     """
-    job = world.job()
+    job = world.job(engine="" if builder == "docker" else "/dev/null")
     # Whoever looks for a fault switches these on, and no secret may show in what they add.
     job.env |= {"ACTIONS_STEP_DEBUG": "true", "RUNNER_DEBUG": "1"}
     before = world.git.head(REPOSITORY)
     text = (job.workspace / MAIN).read_text()
-    job.write(MAIN, text.replace("ReadHeaderTimeout: 5", "ReadHeaderTimeout: 6"))
+    job.write(MAIN, text.replace('"listening on %s", listener.Addr()', '"serving on %s", address'))
     assert job.git("diff", "--shortstat", "HEAD~1").startswith("1 file changed, 1 insertion")
-    inputs = world.ko(attestations="sbom") if builder == "ko" else world.inputs()
 
     step = job.run(inputs)
 
@@ -86,25 +107,45 @@ def test_one_changed_line_of_go_becomes_a_deployment(world: World, builder: str)
     assert f"Source-Commit: {job.head}" in message
     assert step.outputs["image"] in message
     assert "Deployed and healthy" in step.summary
+    assert f"built with {builder}" in step.summary
+    assert "ERROR" not in step.log
+    _assert_is_what_was_asked_for(world, step.outputs["image"], inputs)
+    assert live(step.outputs["image"], world.docker_host) == Life(
+        revision=job.head,
+        user="65532",
+        greeting=f"Hello from {HOSTNAME}\n",
+        health=204,
+        said="serving on :8080",
+        exit_code=0,
+    )
     assert _owners(job.workspace) == {OWNER}
     caches = job.folder / "_temp" / "gitops-action"
     assert _owners(caches) == {OWNER}
     compiled = {"go-build"} if builder == "ko" else set()
     assert {cache.name for cache in caches.iterdir()} == {"go-build-tests", "go-modules"} | compiled
-    _assert_no_canary(world, job.folder, step.log + step.summary)
-    assert not [argv for argv in step.arguments if "canary" in argv]
-    assert not {program for program in step.holders if "docker" not in program} - {
-        "/usr/bin/python3 run"
-    }
+    key = inputs.get("buildkit-tls", "").splitlines()[-2:-1]
+    _assert_no_canary([*_canaries(world), *key], world, job.folder, step.log + step.summary)
+    assert not [argv for argv in step.arguments for one in ("canary", *key) if one in argv]
+    assert step.holders <= {"/usr/bin/env run", "/usr/bin/python3 run"}
 
 
-def _assert_no_canary(world: World, folder: Path, text: str) -> None:
+def _assert_is_what_was_asked_for(world: World, image: str, inputs: dict[str, str]) -> None:
+    """Each platform has a program of its own, and cache and proof are where they were asked for."""
+    platforms = inputs.get("platforms", "linux/amd64").split(", ")
+    assert [compiled_for(image, platform) for platform in platforms] == platforms
+    assert (world.digest("buildcache") != "") == ("build-cache" in inputs)
+    manifest = subprocess.run(["crane", "manifest", image], check=True, capture_output=True).stdout
+    proven = b"attestation-manifest" in manifest
+    assert proven == ("provenance" in inputs.get("attestations", ""))
+
+
+def _assert_no_canary(canaries: Sequence[str], world: World, folder: Path, text: str) -> None:
     """The runner masks by `add-mask`; beside these lines and the persisted header, nothing."""
     shown = re.sub(r"^::add-mask::.*$", "", text, flags=re.MULTILINE)
     repository = str(world.git.path(REPOSITORY))
     command = ["git", "-C", repository, "cat-file", "--batch-all-objects", "--batch"]
     objects = subprocess.run(command, check=True, capture_output=True).stdout
-    for canary in _canaries(world):
+    for canary in canaries:
         assert canary not in shown
         assert canary.encode() not in objects
         found = subprocess.run(

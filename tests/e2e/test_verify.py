@@ -12,6 +12,7 @@ import pytest
 
 from tests.systems.go import MODULES
 from tests.systems.runner import OWNER, HostedRunner, Step
+from tests.systems.services import PORT, service
 
 VERIFY = {"stages": "verify"}
 # Where the runner acts on no command.
@@ -132,6 +133,23 @@ def test_a_hostile_module_changes_nothing_and_turns_nothing_green(job: HostedRun
     )
     assert not any("TestPlants" in line or "TestForges" in line for line in step.errors), step.log
     assert job.git("status", "--porcelain", "--ignored") == before
+
+
+def test_services_of_the_job_are_reached_by_name(
+    job: HostedRunner, image: str, docker_host: str
+) -> None:
+    """
+    With `services:` the step joins their network, where the code under test finds each by its key.
+    """
+    checkout(job, MODULES / "service")
+    job.env["SERVICE"] = f"postgres:{PORT}"
+
+    with service("postgres", image=image, docker_host=docker_host) as network:
+        job.network = network
+        step = job.run({**VERIFY, "test-env": "SERVICE"})
+
+    assert step.exit_code == 0, step.log
+    assert step.outputs["tests-passed"] == "1"
 
 
 class InFolder(HostedRunner):

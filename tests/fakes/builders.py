@@ -89,8 +89,8 @@ class FakeRegistry:
 class FakeBuilder:
     """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
 
-    `sboms` are the images whose SBOM the registry has. The first `drops` pushes lose their
-    connection.
+    `sboms` are the images whose SBOM the registry has, `found` the layers that the last build could
+    take from it. The first `drops` pushes lose their connection.
     """
 
     name: str = "docker"
@@ -103,6 +103,7 @@ class FakeBuilder:
     drops: int = 0
     elsewhere: tuple[str, ...] = ()
     built: list[str] = field(default_factory=list)
+    found: tuple[ImageReference, ...] = ()
     discarded: list[BuiltImage] = field(default_factory=list)
     sboms: list[Digest] = field(default_factory=list)
 
@@ -123,6 +124,7 @@ class FakeBuilder:
         if self.failure:
             raise self.failure
         self.built.append(candidate)
+        self.found = request.found
         self.registry.labelled[self.digest] = request.labels
         return BuiltImage(self.name, candidate, (self.digest,))
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 CANARY = "canary-s3cret"
 CREATED = 1_700_000_000
 PLATFORMS = ("linux/amd64", "linux/arm64")
+# The beginning of an ELF file: 64 bits, big-endian, an executable (2) for s390 (22).
+OF_A_MAINFRAME = b"\x7fELF\2\2\1".ljust(16, b"\0") + b"\0\2\0\x16".ljust(48, b"\0")
 _NO_ANSWER = """#1 [internal] waiting for connection
 #1 ERROR: context deadline exceeded
 ERROR: failed to build: context deadline exceeded
@@ -166,7 +168,6 @@ def test_no_key_is_in_an_argument_or_left(
         "DOCKER_CONFIG",
         "HOME",
         "PATH",
-        "SOURCE_DATE_EPOCH",
         "TMPDIR",
     }
     assert [str(path) for path in private.iterdir()] == [built.handle]
@@ -249,6 +250,24 @@ def test_says_which_instruction_failed(
 
     assert str(caught.value.location) == "Dockerfile:3"
     assert list(private.iterdir()) == []
+
+
+def test_says_how_to_do_without_an_emulator(
+    connect: Connect, buildkit: RunningBuildKit, workspace: Path
+) -> None:
+    """
+    A Dockerfile that runs another platform's programs is told how Go does without.
+    """
+    (workspace / "program").write_bytes(OF_A_MAINFRAME)
+    (workspace / "program").chmod(0o755)
+    (workspace / "Dockerfile").write_text('FROM scratch\nCOPY program /\nRUN ["/program"]\n')
+    request = replace(REQUEST, platforms=("linux/s390x",))
+
+    with pytest.raises(BuildError) as caught:
+        connect(buildkit).build(request, "Dockerfile", log=HeldLog())
+
+    assert "$BUILDPLATFORM" in caught.value.hint
+    assert str(caught.value.location) == "Dockerfile:3"
 
 
 def test_a_cancelled_build_leaves_nothing(

@@ -226,10 +226,11 @@ def test_leaves_the_layers_of_the_base_as_they_are(
 
 
 def test_pushes_both_attestations(
-    docker: Docker | BuildKit, place: Place, repository: Repository
+    docker: Docker | BuildKit, place: Place, repository: Repository, registry: Registry
 ) -> None:
     """
-    The image of each platform comes with its provenance and the list of its contents.
+    The image of each platform comes with its provenance and the list of its contents, in its index:
+    no tag is there that nobody asked for.
     """
     image = ImageReference(repository, "1")
     request = replace(REQUEST, attestations=("provenance", "sbom"))
@@ -250,6 +251,7 @@ def test_pushes_both_attestations(
         if proof["platform"]["os"] == "unknown"
     }
     images = {one["digest"] for one in listed if one["platform"]["os"] == "linux"}
+    assert registry.list_tags(repository) == ("1",)
     assert len(images) == len(PLATFORMS)
     assert set(proofs) == images
     for statements in proofs.values():
@@ -286,12 +288,30 @@ def test_finds_layers_in_the_registry(
 
     first = docker.build(request, "Dockerfile", log=HeldLog())
     docker.push(first, image, log=HeldLog())
-    second = other.build(request, "Dockerfile", log=log)
+    second = other.build(replace(request, found=(kept,)), "Dockerfile", log=log)
 
     steps = {line.split()[0] for line in log.lines if "RUN" in line}
     assert len(steps) == len(PLATFORMS)
     assert {f"{step} CACHED" for step in steps} <= set(log.lines)
     assert first.digests == second.digests
+
+
+def test_the_next_commit_builds_only_what_it_changes(
+    docker: Docker | BuildKit, place: Place
+) -> None:
+    """
+    That a commit is of another hour is no reason to build anything anew.
+    """
+    dockerfile = DOCKERFILE.replace("RUN", "WORKDIR /src\nRUN")
+    (place.workspace / "Dockerfile").write_text(dockerfile)
+    log = LineLog()
+
+    docker.build(REQUEST, "Dockerfile", log=HeldLog())
+    docker.build(replace(REQUEST, created=CREATED + 3600), "Dockerfile", log=log)
+
+    steps = {line.split()[0] for line in log.lines if "RUN" in line}
+    assert len(steps) == len(PLATFORMS)
+    assert {f"{step} CACHED" for step in steps} <= set(log.lines)
 
 
 @pytest.mark.parametrize(

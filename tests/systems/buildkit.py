@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30.0
 _END_SECONDS = 20.0
+# Where the tests' Dockerfiles have their bases from.
+_PUBLIC = ("docker.io", "gcr.io")
 # GitHub's runners are not root, and may be.
 _AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 
@@ -38,8 +40,10 @@ class RunningBuildKit:
 
 
 @contextmanager
-def required_buildkit(*, mirror: str) -> Iterator[RunningBuildKit]:
-    """Run one that finds every image of Docker Hub at `mirror`, a registry's `127.0.0.1:port`.
+def required_buildkit(*, mirror: str, root: Path | None = None) -> Iterator[RunningBuildKit]:
+    """Run one that asks `mirror`, a registry's `127.0.0.1:port`, first for every public image.
+
+    What it has built is kept where `root` is given, which is for one at a time.
 
     Where it cannot be run the test fails in CI, and is skipped elsewhere.
     """
@@ -52,14 +56,15 @@ def required_buildkit(*, mirror: str) -> Iterator[RunningBuildKit]:
             _make_authority(folder / authority)
         config = folder / "buildkitd.toml"
         config.write_text(
-            f'[registry."docker.io"]\nmirrors = ["{mirror}"]\n[registry."{mirror}"]\nhttp = true\n'
+            "".join(f'[registry."{public}"]\nmirrors = ["{mirror}"]\n' for public in _PUBLIC)
+            + f'[registry."{mirror}"]\nhttp = true\n'
         )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         files = folder / "ours"
         command = [
-            *(*_AS_ROOT, program, "--root", str(folder / "root"), "--config", str(config)),
+            *(*_AS_ROOT, program, "--root", str(root or folder / "root"), "--config", str(config)),
             *("--addr", f"tcp://127.0.0.1:{port}", "--containerd-worker=false"),
             *(
                 "--oci-worker-net=host",

@@ -33,9 +33,12 @@ class RunningRegistry:
 
 
 @contextmanager
-def open_registry() -> Iterator[RunningRegistry]:
-    """Run a registry that lets everybody push."""
-    with tempfile.TemporaryDirectory() as folder, _running(Path(folder), {}, {}) as registry:
+def open_registry(*, data: Path | None = None) -> Iterator[RunningRegistry]:
+    """Run a registry that lets everybody push; what it has is kept where `data` is given."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _running(Path(folder), {}, {}, data=data) as registry,
+    ):
         yield registry
 
 
@@ -44,8 +47,8 @@ def closed_registry(username: str, password: str) -> Iterator[RunningRegistry]:
     """Run a registry that knows one user."""
     with tempfile.TemporaryDirectory() as folder:
         users = Path(folder, "users")
-        command = ["htpasswd", "-Bbc", str(users), username, password]
-        subprocess.run(command, check=True, capture_output=True)
+        command = ["htpasswd", "-Bic", str(users), username]
+        subprocess.run(command, check=True, capture_output=True, input=password.encode())
         auth: dict[str, object] = {"htpasswd": {"realm": "tests", "path": str(users)}}
         with _running(Path(folder), {"auth": auth}, {}) as registry:
             yield registry
@@ -111,10 +114,10 @@ def _free_address() -> str:
 
 @contextmanager
 def _running(
-    folder: Path, more: dict[str, object], http: dict[str, object]
+    folder: Path, more: dict[str, object], http: dict[str, object], *, data: Path | None = None
 ) -> Iterator[RunningRegistry]:
     address = _free_address()
-    data = folder / "data"
+    data = data or folder / "data"
     config = {
         "version": 0.1,
         "log": {"level": "error"},

@@ -1,8 +1,8 @@
 """GitHub's runner, as far as a container action meets it: the very `docker run` line.
 
 Source: actions/runner, ContainerActionHandler.cs and DockerCommandManager.cs. Two things differ:
-the container joins the host's network, where the test's servers are, and the socket is the test
-engine's.
+the container joins the host's network, where the test's servers are, unless the job has services,
+and the socket is the test engine's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FOLDERS = ("_temp/_github_home", "_temp/_github_workflow", "_temp/_runner_file_
 class Step:
     """How a step ended, what it left for those after it, and what its processes could see.
 
-    `arguments` are the argument lists of all processes on the machine meanwhile; `holders` are the
+    `arguments` are the argument lists of all processes in containers meanwhile; `holders` are the
     programs among them whose environment held a canary.
     """
 
@@ -52,8 +52,9 @@ class Step:
 class HostedRunner:
     """One job of one repository; `folder` is the runner's, `image` the action's.
 
-    `docker_host` runs the step; `engine` is the one that the step itself sees, where it is another.
-    `watched` is whether every process is looked at meanwhile, which costs some of a core.
+    `docker_host` runs the step; `engine` is the one that the step itself sees, where it is another:
+    `/dev/null` is what a runner in Kubernetes has. `network` is what the job's services have
+    joined. `watched` is whether every process is looked at meanwhile, which costs some of a core.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class HostedRunner:
     event: str = "push"
     ref: str = "main"
     engine: str = ""
+    network: str = "host"
     env: dict[str, str] = field(default_factory=dict)
     watched: bool = True
 
@@ -190,7 +192,7 @@ class HostedRunner:
         command += ["--workdir", "/github/workspace", "--rm"]
         command += [word for name in env for word in ("-e", name)]
         command += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]
-        command += ["--entrypoint", "/opt/gitops-action/entrypoint.py", "--network", "host"]
+        command += ["--entrypoint", "/opt/gitops-action/entrypoint.py", "--network", self.network]
         command += [word for host, inside in mounts.items() for word in ("-v", f"{host}:{inside}")]
         return subprocess.Popen(
             [*command, self.image, "run"],
@@ -212,15 +214,19 @@ class HostedRunner:
 
 
 class _Watch:
-    """Looks at every process as root of the host can; what lives shorter than a look is missed."""
+    """Looks into containers as root of the host can; what lives shorter than a look is missed."""
 
     def __init__(self) -> None:
         self.arguments: set[str] = set()
         self.holders: set[str] = set()
 
     def look(self) -> None:
+        ours = Path("/proc/self/ns/pid").readlink()
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
+                # Other tests may run beside this one, with canaries of their own.
+                if (process / "ns/pid").readlink() == ours:
+                    continue
                 argv = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 self.arguments.add(" ".join(argv))
                 # A process that is just being started has no arguments yet.

@@ -222,6 +222,14 @@ def test_says_that_a_library_has_nothing_to_build() -> None:
 PUBLISHED = ImageReference(Repository("ghcr.io/acme/shop"), "9d0f7e3")
 
 
+class Closed(FakeRegistry):
+    """A registry that lets nobody ask."""
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """Refuse."""
+        raise RegistryLoginError(f"{reference} is denied.", hint="Log in.")
+
+
 def _again(images: FakeRegistry, request: BuildRequest, **given: object) -> tuple[BuiltImage, bool]:
     """Build, and say whether something was built for it."""
     elsewhere = given.pop("elsewhere", ())
@@ -292,10 +300,6 @@ def test_builds_when_the_registry_cannot_be_asked() -> None:
     A registry that answers later, or is about to get its first image, stops no build.
     """
 
-    class Closed(FakeRegistry):
-        def digest(self, reference: ImageReference) -> Digest | None:
-            raise RegistryLoginError(f"{reference} is denied.", hint="Log in.")
-
     built, worked = _again(Closed(), _request())
 
     assert built.builder == "docker"
@@ -340,3 +344,29 @@ def test_the_machine_is_an_input_of_docker_where_no_platform_is_named(tmp_path: 
 
     assert unnamed == (platform.machine(),)
     assert named == ()
+
+
+LAYERS = ImageReference(Repository("ghcr.io/acme/shop"), "buildcache")
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (FakeRegistry(), ()),
+        (FakeRegistry({LAYERS.tagged: digest_of("b")}), (LAYERS,)),
+        (Closed(), (LAYERS,)),
+    ],
+    ids=["first build", "later build", "cannot be asked"],
+)
+def test_looks_for_layers_only_where_there_are_some(
+    images: FakeRegistry, found: tuple[ImageReference, ...]
+) -> None:
+    """
+    A first build has no line that calls the missing cache an error.
+    """
+    docker = FakeBuilder(sources=("Dockerfile",))
+    asked = replace(_request(), cache="registry", cached=(LAYERS,))
+
+    build(asked, docker=docker, ko=_ko(), images=images, log=HeldLog())
+
+    assert docker.found == found

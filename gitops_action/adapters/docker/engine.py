@@ -137,9 +137,12 @@ class Docker:
         with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
             told = Path(folder, "metadata.json")
             output = f"--tag={built.handle}", f"--metadata-file={told}"
+            # The exporter into this store has no option for the commit's time.
+            env = {**self._programs.env, "SOURCE_DATE_EPOCH": str(request.created)}
+            programs = replace(self._programs, env=env)
             try:
                 run_buildx(
-                    self._programs, request, candidate, *output, workspace=self._workspace, log=log
+                    programs, request, candidate, *output, workspace=self._workspace, log=log
                 )
             except ActionError:
                 self.discard(built)

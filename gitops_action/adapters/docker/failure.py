@@ -20,6 +20,8 @@ _FAILED_LINE = re.compile(r"^\S+:(\d+)\n-{10,}$", re.MULTILINE)
 _UNSUPPORTED = re.compile(r"(.+) is not supported for the docker driver")
 # buildx tries to reach a remote BuildKit for 20 s.
 _NO_CONNECTION = re.compile(r"\[internal\] waiting for connection\n#\d+ ERROR")
+# The kernel's words, and the loader's: a program of another platform, and nothing that emulates it.
+_FOREIGN_PROGRAM = re.compile(r"exec format error|Invalid ELF image for this architecture")
 _NO_BUILDX = re.compile(r"is not a docker command|unknown command|unknown flag: --progress")
 
 
@@ -52,6 +54,12 @@ def build_error(done: Completed, dockerfile: PurePosixPath) -> ActionError:
         f"The build took longer than {BUILD_SECONDS / 3600:.0f} hours."
         if done.timed_out
         else f"{dockerfile} could not be built: {said}",
-        hint="The lines of the build above say which instruction failed and what it printed.",
+        hint="A `RUN` started a program of another platform, which nothing emulates there. Let Go "
+        "compile across instead:\n\n"
+        "    FROM --platform=$BUILDPLATFORM golang AS build\n"
+        "    ARG TARGETOS TARGETARCH\n"
+        "    RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build"
+        if _FOREIGN_PROGRAM.search(done.stderr)
+        else "The lines of the build above say which instruction failed and what it printed.",
         location=Location(dockerfile, int(lines[-1])) if lines else None,
     )

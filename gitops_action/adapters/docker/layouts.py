@@ -31,7 +31,12 @@ def build_layout(
     """
     layout = tempfile.mkdtemp(prefix="layout-", dir=programs.private)
     built = BuiltImage("docker", layout)
-    output = f"--output=type=oci,tar=false,rewrite-timestamp=true,dest={layout}"
+    # An attestation that is an OCI artifact gets a tag of its own from crane where the registry
+    # cannot list what refers to an image.
+    what = "type=oci,tar=false,rewrite-timestamp=true,oci-artifact=false"
+    # As the variable SOURCE_DATE_EPOCH, the commit's time would be of every WORKDIR, and make what
+    # follows it anew for each commit.
+    output = f"--output={what},source-date-epoch={request.created},dest={layout}"
     try:
         run_buildx(programs, request, candidate, output, workspace=workspace, log=log)
     except ActionError:

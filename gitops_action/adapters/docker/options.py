@@ -36,9 +36,8 @@ def options(request: BuildRequest) -> list[str]:
 
 
 def environment(request: BuildRequest) -> dict[str, str]:
-    """Give the variables in which buildx finds the secrets, and the time of the commit."""
-    secrets = {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
-    return {"SOURCE_DATE_EPOCH": str(request.created), **secrets}
+    """Give the variables in which buildx finds the secrets."""
+    return {f"{_SECRET}{name}": value.reveal() for name, value in request.secrets.items()}
 
 
 def base_environment(
@@ -57,16 +56,16 @@ def base_environment(
 
 
 def _cache(request: BuildRequest) -> list[str]:
+    sources = [f"--cache-from=type=registry,ref={one.tagged}" for one in request.found]
     match request.cache:
         case "inline":
-            sources = [f"--cache-from=type=registry,ref={one.tagged}" for one in request.cached]
             return ["--cache-to=type=inline", *sources]
         case "registry":
             # A cache that cannot be written costs the next build time, and this one nothing.
             [kept] = request.cached
             return [
                 f"--cache-to=type=registry,ref={kept.tagged},mode=max,ignore-error=true",
-                f"--cache-from=type=registry,ref={kept.tagged}",
+                *sources,
             ]
         case _:
             return []

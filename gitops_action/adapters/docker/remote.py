@@ -77,7 +77,8 @@ class BuildKit:
         # The key and buildx's record of the builder are there for one build.
         with tempfile.TemporaryDirectory(dir=self._programs.private) as folder:
             programs = self._create_builder(Path(folder), PurePosixPath(candidate))
-            return build_layout(programs, request, candidate, workspace=self._workspace, log=log)
+            built = build_layout(programs, request, candidate, workspace=self._workspace, log=log)
+        return replace(built, builder="buildkit")
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Push the layout under one tag; layers that the registry has are not sent again.
