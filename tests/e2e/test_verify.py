@@ -134,6 +134,17 @@ def test_a_hostile_module_changes_nothing_and_turns_nothing_green(job: HostedRun
     assert job.git("status", "--porcelain", "--ignored") == before
 
 
+def test_what_the_image_brings_is_replaced_by_nobody(job: HostedRunner) -> None:
+    """
+    Tests could put a file of their own in the place of the standard library's, for later jobs.
+    """
+    checkout(job, MODULES / "poisoner")
+
+    step = job.run(VERIFY)
+
+    assert step.exit_code == 0, step.log
+
+
 class InFolder(HostedRunner):
     """A job whose checkout was given `path: app`."""
 
