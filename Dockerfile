@@ -53,11 +53,12 @@ COPY action.yml entrypoint.py /opt/gitops-action/
 # commands; /run: the engine's socket) is closed to it, and /verify, where its copy lies, is not
 # listed.
 RUN mkdir -p /github /verify && chmod 0700 /github /run && chmod 0711 /verify
-# Each user adds to his own cache; the files of the image are root's and nobody changes them.
+# Each user adds to his own cache; what is the image's is root's, and the sticky bit of its folders
+# lets nobody remove, rename or replace it.
 COPY --from=programs /go-build/tests /verify/go-build
 COPY --from=programs /go-build/ko /verify/go-build-ko
-RUN find /verify/go-build -type d -exec chown 65534:65534 {} + \
-    && find /verify/go-build-ko -type d -exec chown 65532:65532 {} +
+RUN find /verify/go-build -type d -exec chgrp 65534 {} + -exec chmod 1770 {} + \
+    && find /verify/go-build-ko -type d -exec chgrp 65532 {} + -exec chmod 1770 {} +
 ENV PATH=/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin
 # No USER: the runner's files can be reached by root only.
 ENTRYPOINT ["/opt/gitops-action/entrypoint.py"]

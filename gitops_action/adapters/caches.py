@@ -1,8 +1,8 @@
 """Transport: Go's caches, between where a runner keeps them and where they are used.
 
 What the runner keeps is read and written by root alone; whoever works with a cache has a copy of
-his own. What the image brings lies in that copy's place, in folders of that user's and files of
-root's: he can add to it, and Go goes on where it cannot write.
+his own. What the image brings lies in that copy's place and is root's, folders and files: he can
+add to it and change none of it, and Go goes on where it cannot write.
 """
 
 from __future__ import annotations
@@ -89,10 +89,15 @@ def copy_files(
 
 
 def bring_cache(kept: Path, place: Path, user: int | None, check: Callable[[], None]) -> None:
-    """Add what is kept, if anything is, to a cache of that user's; raises OSError."""
+    """Add what is kept, if anything is, to a cache of that user's; raises OSError.
+
+    What is there already stays: the image's word counts before that of whoever wrote the kept one.
+    """
     if kept.is_dir() and not kept.is_symlink():
         owner = None if user is None else Owner(user, user)
-        copy_files(cached_files(kept), kept, place, owner, check)
+        there = cached_files(place)
+        added = {path: about for path, about in cached_files(kept).items() if path not in there}
+        copy_files(added, kept, place, owner, check)
 
 
 def keep_cache(
@@ -133,7 +138,10 @@ def _make_folder(folder: Path, top: Path, made: set[Path], owner: Owner | None) 
     made.add(folder)
     if folder != top:
         _make_folder(folder.parent, top, made, owner)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
     if owner:
         os.chown(folder, owner.uid, owner.gid)
 

@@ -152,6 +152,17 @@ def test_services_of_the_job_are_reached_by_name(
     assert step.outputs["tests-passed"] == "1"
 
 
+def test_what_the_image_brings_is_replaced_by_nobody(job: HostedRunner) -> None:
+    """
+    Tests could put a file of their own in the place of the standard library's, for later jobs.
+    """
+    checkout(job, MODULES / "poisoner")
+
+    step = job.run(VERIFY)
+
+    assert step.exit_code == 0, step.log
+
+
 class InFolder(HostedRunner):
     """A job whose checkout was given `path: app`."""
 

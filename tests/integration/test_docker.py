@@ -537,7 +537,8 @@ def test_shows_no_child_a_token(
 
     children = recorder.children()
     assert len(children) > 3
-    assert {name for child in children for name in child.environment} == {
+    # The older image store is told the commit's time in the environment.
+    assert {name for child in children for name in child.environment} - {"SOURCE_DATE_EPOCH"} == {
         "BUILDX_CONFIG",
         "BUILDX_GIT_INFO",
         "BUILDX_NO_DEFAULT_ATTESTATIONS",
@@ -545,7 +546,6 @@ def test_shows_no_child_a_token(
         "DOCKER_HOST",
         "HOME",
         "PATH",
-        "SOURCE_DATE_EPOCH",
         "TMPDIR",
     }
     assert CANARY not in str(children)

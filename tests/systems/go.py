@@ -39,7 +39,8 @@ def private_folder(parent: Path | None = None) -> Iterator[Path]:
         if can_isolate():
             for place in (cache, *cache.iterdir()):
                 if place.is_dir():
-                    os.chown(place, TEST_USER, TEST_USER)
+                    os.chown(place, 0, TEST_USER)
+                    place.chmod(0o1770)
         yield folder
 
 

@@ -16,7 +16,8 @@ class Private:
     `owner` is the user of the tests, None where they run as the caller: `copy` (made by who
     copies), `home`, `temporary`, `results` and `cache` are his. So are `trusted` and `modules`
     until `close`, for what reads the repository's files and downloads what they name; then the
-    first is shut and the second can only be read. A `cache` that was there before stays there.
+    first is shut and the second can only be read. A `cache` that was there before stays there, as
+    whoever brought it made it.
     """
 
     def __init__(self, root: Path, owner: int | None) -> None:
@@ -44,7 +45,8 @@ class Private:
             if self.owner is not None:
                 os.chown(self.modules, self.owner, self.owner)
             for folder in self._folders:
-                make_folder(folder, self.owner)
+                if not (self._brought and folder == self.cache):
+                    make_folder(folder, self.owner)
         except OSError as error:
             self._remove()
             raise RunnerError(
