@@ -23,9 +23,16 @@ def digest_of(letter: str) -> Digest:
     return Digest(f"sha256:{letter * 64}")
 
 
+def _silence() -> RegistryUnavailableError:
+    return RegistryUnavailableError("The connection was dropped.", hint="Again.")
+
+
 @dataclass
 class FakeRegistry:
-    """Tags and what they name; `moves` is what another job does to a tag right after our push."""
+    """Tags and what they name; `moves` is what another job does to a tag right after our push.
+
+    The next `silences` questions for a digest get no answer, and `silent_labels` for a label.
+    """
 
     tags: dict[str, Digest] = field(default_factory=dict)
     moves: dict[str, Digest | None] = field(default_factory=dict)
@@ -34,9 +41,14 @@ class FakeRegistry:
     labelled: dict[Digest, Mapping[str, str]] = field(default_factory=dict)
     configurations: dict[Digest, Digest] = field(default_factory=dict)
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
+    silences: int = 0
+    silent_labels: int = 0
 
     def digest(self, reference: ImageReference) -> Digest | None:
         """Tell what the tag names after all moves, or whether the digest is there."""
+        if self.silences:
+            self.silences -= 1
+            raise _silence()
         if not reference.tag:
             return reference.digest if reference.digest in self.tags.values() else None
         return self.tags.get(reference.tagged)
@@ -68,6 +80,9 @@ class FakeRegistry:
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label of what the reference names."""
+        if self.silent_labels:
+            self.silent_labels -= 1
+            raise _silence()
         digest = self.digest(reference)
         return self.revisions.get(digest) if digest else None
 
@@ -89,7 +104,8 @@ class FakeRegistry:
 class FakeBuilder:
     """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
 
-    The first `drops` pushes lose their connection.
+    The first `drops` pushes lose their connection, and where `heard` that is only noticed when all
+    is sent.
     """
 
     name: str = "docker"
@@ -100,6 +116,8 @@ class FakeBuilder:
     failure: ActionError | None = None
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
+    heard: bool = False
+    pushes: int = 0
     built: list[str] = field(default_factory=list)
     discarded: list[BuiltImage] = field(default_factory=list)
 
@@ -121,9 +139,12 @@ class FakeBuilder:
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Put the tag into the registry, unless told to refuse it."""
+        self.pushes += 1
         if self.drops:
             self.drops -= 1
-            raise RegistryUnavailableError("The connection was dropped.", hint="Again.")
+            if self.heard:
+                self.registry.put(reference, self.digest)
+            raise _silence()
         if error := self.refused_tags.get(reference.tag):
             raise error
         self.registry.put(reference, self.digest)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
 from gitops_action.adapters.docker.options import base_environment, environment, options
 from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
-from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.adapters.refusal import PUSH_SECONDS, explain_push, last_words
 from gitops_action.errors import ActionError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from gitops_action.model.image import ImageReference
     from gitops_action.model.log import Log
 
-_PUSH_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
 _DIGEST = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})")
 
@@ -107,12 +106,13 @@ class Docker:
                 hint="Look at what else removes images on this runner while jobs run.",
             )
         try:
-            done = self._docker("push", reference.tagged, timeout=_PUSH_SECONDS, log=log)
+            done = self._docker("push", reference.tagged, timeout=PUSH_SECONDS, log=log)
         finally:
             self._remove(reference.tagged)
         digests = _DIGEST.findall(done.stdout)
         if done.exit_code != 0 or not digests:
-            raise explain_refusal(done.stderr or done.stdout, reference.repository.registry)
+            said, registry = done.stderr or done.stdout, reference.repository.registry
+            raise explain_push(said, registry, timed_out=done.timed_out)
         return Digest(digests[-1])
 
     def discard(self, built: BuiltImage) -> None:

@@ -17,6 +17,7 @@ from gitops_action.adapters.docker.handshake import check_handshake
 from gitops_action.adapters.docker.options import base_environment, environment, options
 from gitops_action.adapters.docker.sources import copy_dockerfile, dockerfiles, inside
 from gitops_action.adapters.layout import layout_digest, pushed_digest
+from gitops_action.adapters.refusal import PUSH_SECONDS
 from gitops_action.errors import ActionError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.buildkit import parse_bundle
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from gitops_action.model.log import Log
     from gitops_action.model.secret import Secret
 
-_PUSH_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
 _BUILDER = "remote"
 
@@ -103,7 +103,7 @@ class BuildKit:
         Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
         """
         done = self._run(
-            "crane", "push", built.handle, reference.tagged, timeout=_PUSH_SECONDS, log=log
+            "crane", "push", built.handle, reference.tagged, timeout=PUSH_SECONDS, log=log
         )
         return pushed_digest(done, reference)
 
