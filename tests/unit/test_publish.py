@@ -527,8 +527,8 @@ def test_says_what_a_refusal_means(
     ("text", "said"),
     [
         pytest.param(
-            "Error: PUT https://r:5000/v2/a/manifests/1?ns=a: unexpected status code 502 Bad Gateway: "
-            "<html>\n<head><title>502 Server Error</title></head>\n<body>401</body>\n</html>\n\n",
+            "Error: PUT https://r:5000/v2/a/manifests/1?ns=a: unexpected status code 502 Bad "
+            "Gateway: <html>\n<title>502 Server Error</title>\n<body>401</body>\n</html>\n\n",
             "PUT https://r:5000/v2/a/manifests/1: unexpected status code 502 Bad Gateway:",
             id="crane",
         ),
