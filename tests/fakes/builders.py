@@ -95,9 +95,10 @@ class FakeRegistry:
         """Keep what is there."""
 
     def check_login(self, repository: Repository) -> None:
-        """Refuse if told to."""
+        """Refuse if told to, and else ask for a tag."""
         if self.refusal:
             raise self.refusal
+        self.digest(ImageReference(repository, "latest"))
 
 
 @dataclass
