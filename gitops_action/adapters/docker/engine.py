@@ -99,7 +99,8 @@ class Docker:
 
         Raises RegistryLoginError, RegistryError, RunnerError, CancelledError.
         """
-        tagged = self._docker("image", "tag", built.handle, reference.tagged)
+        # Whoever cancels it does not know whether the engine has the tag.
+        tagged = self._docker("image", "tag", built.handle, reference.tagged, uncancelled=True)
         if tagged.exit_code != 0:
             raise RunnerError(
                 f"The engine has lost the image that it built: {last_words(tagged.stderr)}",
