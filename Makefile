@@ -69,9 +69,9 @@ test-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Run the wait
 
 .PHONY: long
 long: export HYPOTHESIS_PROFILE := long
-long: $(PYTHON_READY) $(GO_READY) debian ## Repeat a hundred times what `test` does: drawn kustomizations and rollouts, crowds, kills
+long: $(PYTHON_READY) $(GO_READY) $(BUILDKITD) debian ## Repeat a hundred times what `test` does: drawn kustomizations and rollouts, crowds, kills
 	@python -m pytest -q -n auto --dist worksteal tests/property tests/integration/test_kustomize_reads_edits.py
-	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py
+	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py tests/e2e/test_kills.py
 
 .PHONY: bench
 bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit, the push and the API against their alternatives

@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/env -S --block-signal=INT,TERM /usr/bin/python3 -I
 """The step: takes the environment away from everyone, makes the plan, and runs it.
 
 Nothing imports this file.
@@ -101,8 +101,12 @@ def _listen(cancellation: Cancellation) -> list[int]:
         cancellation.cancel("the run was cancelled")
 
     # The first process of a container ignores what it has no handler for.
-    signal.signal(signal.SIGINT, cancel)
-    signal.signal(signal.SIGTERM, cancel)
+    signals = {signal.SIGINT, signal.SIGTERM}
+    for number in signals:
+        signal.signal(number, cancel)
+    # In the image they have been kept back since the first instruction: one that came while Python
+    # started would have ended the step with a traceback, and without outputs.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     return received
 
 

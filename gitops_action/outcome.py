@@ -5,10 +5,16 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from gitops_action.errors import ActionError, BugError
+from gitops_action.errors import (
+    ActionError,
+    BugError,
+    CancelledError,
+    RegistryUnavailableError,
+)
 from gitops_action.model.build import BuiltImage
 from gitops_action.model.image import ImageReference
 from gitops_action.model.source import is_commit_sha
+from gitops_action.model.stage import Stage
 from gitops_action.plan import Plan
 from gitops_action.stages.preflight import PreflightResult
 from gitops_action.stages.promote import Ending, PromoteResult
@@ -64,6 +70,14 @@ class Outcome:
     promote: PromoteResult | None = None
     sync: SyncResult | None = None
     reverted: PromoteResult | None = None
+
+    @property
+    def may_be_pushed(self) -> bool:
+        """Whether a push broke off of which only the registry knows how far it came."""
+        unheard = {CancelledError.code, RegistryUnavailableError.code}
+        return self.publish is None and any(
+            run.name == Stage.PUBLISH and run.failure in unheard for run in self.runs
+        )
 
 
 def words(result: object) -> str:  # noqa: PLR0911  one for each kind of result
@@ -134,11 +148,18 @@ def _done(outcome: Outcome) -> str:
         done.append(words(outcome.sync))
     if outcome.reverted:
         done.append(f"{outcome.reverted.revision.short} has put the old image back")
+    if outcome.failure and (undone := _undone(outcome)):
+        done.append(undone)
+    return "; ".join(done)
+
+
+def _undone(outcome: Outcome) -> str:
+    """What a failure has kept from being done; empty where all is said by what was done."""
     if isinstance(outcome.failure, BugError):
         # It lost what was known; `nothing was pushed` could be wrong.
-        done.append("what was done by then is said above")
-    elif outcome.failure and not (outcome.publish or outcome.promote):
-        done.append("nothing was pushed or committed")
-    elif outcome.failure and not outcome.promote:
-        done.append("nothing was committed")
-    return "; ".join(done)
+        return "what was done by then is said above"
+    if outcome.promote:
+        return ""
+    if outcome.may_be_pushed:
+        return "the image may be in the registry; nothing was committed"
+    return "nothing was committed" if outcome.publish else "nothing was pushed or committed"

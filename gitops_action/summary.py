@@ -91,7 +91,8 @@ def _done_and_not(outcome: Outcome) -> Iterator[str]:
     if outcome.failure is None or isinstance(outcome.failure, BugError):
         return
     pushed, promoted = outcome.publish, outcome.promote
-    yield f"- Image: {'pushed, see below' if pushed else 'not pushed'}"
+    not_pushed = "may be in the registry" if outcome.may_be_pushed else "not pushed"
+    yield f"- Image: {'pushed, see below' if pushed else not_pushed}"
     commit = "no commit was made"
     if outcome.reverted:
         commit = f"{_code(outcome.reverted.revision.short)} has put the old image back"

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ _FORGOTTEN_SECONDS = 5 * 24 * 3600
 # What `actions/cache` keeps for a whole repository is 10 GiB.
 LARGEST_BYTES = 4 * 1024**3
 _CHUNK_BYTES = 1024 * 1024
+# Lies in a cache that is being written: where it stays, nobody came to the end.
+_UNFINISHED = "unfinished"
 
 Files = dict[str, tuple[int, int, int]]
 
@@ -89,11 +91,11 @@ def copy_files(
 
 
 def bring_cache(kept: Path, place: Path, user: int | None, check: Callable[[], None]) -> None:
-    """Add what is kept, if anything is, to a cache of that user's; raises OSError.
+    """Add what is kept, if all of it is there, to a cache of that user's; raises OSError.
 
     What is there already stays: the image's word counts before that of whoever wrote the kept one.
     """
-    if kept.is_dir() and not kept.is_symlink():
+    if kept.is_dir() and not kept.is_symlink() and not (kept / _UNFINISHED).exists():
         owner = None if user is None else Owner(user, user)
         there = cached_files(place)
         added = {path: about for path, about in cached_files(kept).items() if path not in there}
@@ -105,7 +107,9 @@ def keep_cache(
 ) -> str:
     """Keep these files of a cache, and no others, owned by who owns `like`, the folder too.
 
-    Returns why they were not kept, empty where they were. Raises OSError.
+    Whoever is killed half way leaves what `bring_cache` does not take: Go takes the folder of a
+    module for the whole module. Returns why they were not kept, empty where they were. Raises
+    OSError.
     """
     owner = None
     if os.geteuid() == 0:
@@ -115,19 +119,22 @@ def keep_cache(
     problem = ""
     if sum(size for size, *_ in files.values()) > LARGEST_BYTES:
         files, problem = {}, f"The cache {kept.name} was not kept: it is larger than 4 GiB."
+    _make_folder(kept, kept, set(), owner)
+    (kept / _UNFINISHED).touch()
     try:
         copy_files(files, source, kept, owner, check)
     except BaseException:
-        # Go takes the folder of a module for the whole module.
+        remove_files(kept, but={_UNFINISHED})
         shutil.rmtree(kept, ignore_errors=True)
         raise
-    remove_files(kept, but=files)
+    remove_files(kept, but={_UNFINISHED, *files})
+    (kept / _UNFINISHED).unlink()
     return problem
 
 
-def remove_files(cache: Path, *, but: Files) -> None:
+def remove_files(cache: Path, *, but: Collection[str]) -> None:
     """Remove every file that is not among `but`."""
-    for path in cached_files(cache).keys() - but.keys():
+    for path in cached_files(cache).keys() - but:
         with contextlib.suppress(OSError):
             (cache / path).unlink()
 

@@ -14,7 +14,7 @@ from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim
 from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.layout import layout_digest, pushed_digest
 from gitops_action.adapters.orphans import adopt_orphans, end_processes
-from gitops_action.adapters.refusal import last_words
+from gitops_action.adapters.refusal import PUSH_SECONDS, last_words
 from gitops_action.adapters.sboms import Sbom, read_sboms, write_referrer
 from gitops_action.adapters.worktree import copy_tree
 from gitops_action.errors import ActionError, BuildError, InputError, ModuleError, RunnerError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
-_PUSH_SECONDS = 1800.0
 _READ_SECONDS = 60.0
 _PLATFORMS = ("linux/amd64",)
 _KEPT = "go-build"
@@ -231,7 +230,7 @@ class Ko:
         done = self._run(
             *("crane", "push", str(layout), reference.tagged),
             cwd=self._private,
-            timeout=_PUSH_SECONDS,
+            timeout=PUSH_SECONDS,
             on_line=log.foreign,
         )
         return pushed_digest(done, reference)

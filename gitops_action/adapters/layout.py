@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.refusal import explain_refusal
+from gitops_action.adapters.refusal import explain_push, last_line
 from gitops_action.model.image import Digest
 
 if TYPE_CHECKING:
@@ -28,5 +28,7 @@ def pushed_digest(done: Completed, reference: ImageReference) -> Digest:
     """Read the digest that `crane push` printed; raises RegistryLoginError, RegistryError."""
     _, _, digest = done.stdout.strip().rpartition("@")
     if done.exit_code != 0 or not digest:
-        raise explain_refusal(done.stderr, reference.repository.registry)
+        # crane prints what it tried again above its final answer.
+        said, registry = last_line(done.stderr), reference.repository.registry
+        raise explain_push(said, registry, timed_out=done.timed_out)
     return Digest(digest)

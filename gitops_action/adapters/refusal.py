@@ -12,7 +12,13 @@ from gitops_action.errors import (
 )
 
 _GITHUB = "ghcr.io"
+# A push that has stood still for so long is not tried again.
+PUSH_SECONDS = 1800.0
 _LONGEST = 500
+# What a load balancer answers for a registry that is not there: a page of its own.
+_PAGE = re.compile(r"<(?:!doctype\b|html\b).*?(?:</html>|\Z)", re.IGNORECASE | re.DOTALL)
+# An upload's address ends with its state or a signature, which is long and says nothing.
+_QUERY = re.compile(r"(https?://[^\s?\"]+)\?[^\s\"]*?(?=:?(?:[\s\"]|$))")
 
 _GITHUB_HINT = (
     "Let the job's token write packages:\n\n"
@@ -111,16 +117,22 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
     (re.compile(r"no such host"), RegistryError, *_CANNOT_BE_REACHED),
     (
         re.compile(
-            r"connection refused|timeout|timed out|no route to host|unreachable"
-            r"|connection reset|broken pipe|\bEOF\b|server misbehaving|deadline exceeded"
-            r"|closed network connection|GOAWAY|stream error",
+            r"connection refused|timeout|timed out|deadline exceeded|no route to host|unreachable"
+            r"|connection reset|broken pipe|\bEOF\b|server misbehaving|closed network connection"
+            r"|http2: |stream error|GOAWAY|connection lost|server closed",
             re.IGNORECASE,
         ),
         RegistryUnavailableError,
         *_CANNOT_BE_REACHED,
     ),
     (
-        re.compile(r"status(?: code)?:? 5\d\d\b|\b5\d\d (?:Internal|Bad|Service|Gateway)"),
+        re.compile(
+            r"status(?: code)?:? 5\d\d\b|\b5\d\d (?:Internal|Bad|Service|Gateway)"
+            # Codes of the distribution specification, which crane prints in the status's place; an
+            # upload that was begun is unknown after a restart.
+            r"|HTTP 5\d\d response|\b(?:UNAVAILABLE|UNKNOWN)\b"
+            r"|(?i:blob[ _]upload[ _](?:unknown|invalid))"
+        ),
         RegistryUnavailableError,
         "is broken or overloaded",
         "Run the job again; if it stays, look at the registry's own log.",
@@ -134,11 +146,12 @@ def explain_refusal(text: str, registry: str) -> ActionError:
     RegistryLoginError for the credentials and the right to push, RegistryUnavailableError for what
     passes by itself, RegistryError for the rest.
     """
-    said = last_words(text)
-    # An image may be called `certificate-denied:1.503`.
-    unnamed = re.sub(rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'", "", text)
+    said = last_words(_QUERY.sub(r"\1", text))
+    # What is quoted names what the user has named: an image may be called `certificate-denied`.
+    names = rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'"
+    answer = re.sub(names, "", _PAGE.sub("", text))
     for pattern, kind, message, hint in _MEANINGS:
-        if pattern.search(unnamed):
+        if pattern.search(answer):
             if kind is RegistryLoginError and registry == _GITHUB:
                 hint = _GITHUB_HINT  # noqa: PLW2901
             return kind(f"{registry} {message}: {said}", hint=hint.replace("{registry}", registry))
@@ -148,8 +161,25 @@ def explain_refusal(text: str, registry: str) -> ActionError:
     )
 
 
+def explain_push(text: str, registry: str, *, timed_out: bool) -> ActionError:
+    """Do the same for a push, which ends after PUSH_SECONDS at the latest."""
+    if timed_out:
+        return RegistryError(
+            f"{registry} has not taken the image within {PUSH_SECONDS / 60:.0f} minutes: the push "
+            "stands still, or is very slow.",
+            hint="Run the job again: layers that the registry has are not sent again. If it stays, "
+            "look at the network between runner and registry, and at the image's size.",
+        )
+    return explain_refusal(text, registry)
+
+
+def last_line(text: str) -> str:
+    """Take the last line that says something, which is no part of a page; empty without one."""
+    lines = [line.strip() for line in _PAGE.sub("", text).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
 def last_words(text: str) -> str:
     """Keep the last line that says something, without the program's `Error:` before it."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = lines[-1] if lines else "it said nothing"
+    said = last_line(text) or "it said nothing"
     return re.sub(r"^(?:error|ERROR|Error):\s*", "", said)[:_LONGEST]

@@ -7,8 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.refusal import explain_refusal
-from gitops_action.errors import RegistryLoginError
+from gitops_action.adapters.refusal import explain_refusal, last_line
+from gitops_action.errors import RegistryLoginError, RegistryUnavailableError
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.source import CommitSha, is_commit_sha
@@ -77,7 +77,7 @@ class Registry:
         done = self._crane("digest", reference.tagged)
         if done.exit_code == 0:
             return Digest(done.stdout.strip())
-        if _ABSENT.search(_last_line(done.stderr)):
+        if _ABSENT.search(last_line(done.stderr)):
             return None
         raise self._explain(done, reference.repository)
 
@@ -105,7 +105,7 @@ class Registry:
         done = self._crane("ls", str(repository))
         if done.exit_code == 0:
             return tuple(done.stdout.split())
-        if _ABSENT.search(_last_line(done.stderr)):
+        if _ABSENT.search(last_line(done.stderr)):
             return ()
         raise self._explain(done, repository)
 
@@ -119,7 +119,7 @@ class Registry:
         return digest
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
-        """Read the label `org.opencontainers.image.revision`; None where it cannot be known.
+        """Read the label `org.opencontainers.image.revision`; None where there is none to read.
 
         Asks as `labels` does.
         """
@@ -127,15 +127,19 @@ class Registry:
         return CommitSha(revision) if is_commit_sha(revision) else None
 
     def labels(self, reference: ImageReference) -> Mapping[str, str]:
-        """Read the image's labels; none where they cannot be known.
+        """Read the image's labels; none where the registry does not show them.
 
         An index of several platforms is asked for its linux/amd64 image, or its first one. Raises
-        RunnerError, CancelledError.
+        RegistryUnavailableError where the registry does not answer now, RunnerError,
+        CancelledError.
         """
         done = self._crane("config", reference.tagged)
         if done.exit_code != 0 and (first := self._first_of(reference)):
             done = self._crane("config", first.tagged)
         if done.exit_code != 0:
+            error = self._explain(done, reference.repository)
+            if isinstance(error, RegistryUnavailableError):
+                raise error
             return {}
         try:
             labels = json.loads(done.stdout)["config"]["Labels"]
@@ -177,11 +181,6 @@ class Registry:
         )
 
     def _explain(self, done: Completed, repository: Repository) -> ActionError:
-        said = "timed out" if done.timed_out else _last_line(done.stderr)
+        # crane prints the failure of its first try above its final answer.
+        said = "timed out" if done.timed_out else last_line(done.stderr)
         return explain_refusal(said, repository.registry)
-
-
-def _last_line(text: str) -> str:
-    """Take the final answer: crane prints the failure of its first try above it."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

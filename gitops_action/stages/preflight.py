@@ -12,6 +12,7 @@ from gitops_action.errors import (
     ApplicationError,
     ArgoCDUnavailableError,
     GitOpsUnavailableError,
+    RegistryUnavailableError,
 )
 from gitops_action.kustomization import (
     FileEdit,
@@ -33,7 +34,7 @@ from gitops_action.model.wait import ApplicationName
 _T = TypeVar("_T")
 PREFLIGHT = "preflight"
 _ANSWER_SECONDS = 15.0
-# Argo CD restarts, and load balancers blink: a few seconds are cheaper than a red run.
+# Servers restart, and load balancers blink: a few seconds are cheaper than a red run.
 _PAUSES_SECONDS = (1.0, 2.0)
 
 
@@ -105,7 +106,7 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
     """Ask every system what the later stages will ask of it."""
     checks = 0
     if request.registry:
-        registry.check_login(request.registry)
+        _patient(partial(registry.check_login, request.registry), clock)
         log.say(f"{request.registry.registry} accepts the login.")
         checks += 1
     # Before the clone: a wrong token of Argo CD is the quickest answer of all.
@@ -159,7 +160,7 @@ def _patient(ask: Callable[[], _T], clock: Clock) -> _T:
     for pause in _PAUSES_SECONDS:
         try:
             return ask()
-        except (ArgoCDUnavailableError, GitOpsUnavailableError):
+        except (ArgoCDUnavailableError, GitOpsUnavailableError, RegistryUnavailableError):
             clock.sleep(pause)
     return ask()
 

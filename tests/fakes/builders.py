@@ -23,9 +23,16 @@ def digest_of(letter: str) -> Digest:
     return Digest(f"sha256:{letter * 64}")
 
 
+def _silence() -> RegistryUnavailableError:
+    return RegistryUnavailableError("The connection was dropped.", hint="Again.")
+
+
 @dataclass
 class FakeRegistry:
-    """Tags and what they name; `moves` is what another job does to a tag right after our push."""
+    """Tags and what they name; `moves` is what another job does to a tag right after our push.
+
+    The next `silences` questions for a digest get no answer, and `silent_labels` for a label.
+    """
 
     tags: dict[str, Digest] = field(default_factory=dict)
     moves: dict[str, Digest | None] = field(default_factory=dict)
@@ -34,9 +41,14 @@ class FakeRegistry:
     labelled: dict[Digest, Mapping[str, str]] = field(default_factory=dict)
     configurations: dict[Digest, Digest] = field(default_factory=dict)
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
+    silences: int = 0
+    silent_labels: int = 0
 
     def digest(self, reference: ImageReference) -> Digest | None:
         """Tell what the tag names after all moves, or whether the digest is there."""
+        if self.silences:
+            self.silences -= 1
+            raise _silence()
         if not reference.tag:
             return reference.digest if reference.digest in self.tags.values() else None
         return self.tags.get(reference.tagged)
@@ -68,6 +80,9 @@ class FakeRegistry:
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
         """Read the label of what the reference names."""
+        if self.silent_labels:
+            self.silent_labels -= 1
+            raise _silence()
         digest = self.digest(reference)
         return self.revisions.get(digest) if digest else None
 
@@ -80,9 +95,10 @@ class FakeRegistry:
         """Keep what is there."""
 
     def check_login(self, repository: Repository) -> None:
-        """Refuse if told to."""
+        """Refuse if told to, and else ask for a tag."""
         if self.refusal:
             raise self.refusal
+        self.digest(ImageReference(repository, "latest"))
 
 
 @dataclass
@@ -90,7 +106,8 @@ class FakeBuilder:
     """Builds what it is asked to; `built` and `discarded` are what happened on this machine.
 
     `sboms` are the images whose SBOM the registry has, `found` the layers that the last build could
-    take from it. The first `drops` pushes lose their connection.
+    take from it. The first `drops` pushes lose their connection, and where `heard` that is only
+    noticed when all is sent.
     """
 
     name: str = "docker"
@@ -102,6 +119,8 @@ class FakeBuilder:
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     drops: int = 0
     elsewhere: tuple[str, ...] = ()
+    heard: bool = False
+    pushes: int = 0
     built: list[str] = field(default_factory=list)
     found: tuple[ImageReference, ...] = ()
     discarded: list[BuiltImage] = field(default_factory=list)
@@ -130,9 +149,12 @@ class FakeBuilder:
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
         """Put the tag into the registry, unless told to refuse it."""
+        self.pushes += 1
         if self.drops:
             self.drops -= 1
-            raise RegistryUnavailableError("The connection was dropped.", hint="Again.")
+            if self.heard:
+                self.registry.put(reference, self.digest)
+            raise _silence()
         if error := self.refused_tags.get(reference.tag):
             raise error
         self.sboms += [self.digest] if built.sbom else []

@@ -313,6 +313,48 @@ def test_says_that_the_registry_refuses_the_push(
     assert _images(docker_host) == before
 
 
+# Is slow to say that the engine has done what it was asked.
+SLOW_TO_TAG = """#!/bin/sh
+case "$1 $2" in
+"image tag") {docker} "$@"; touch {tagged}; sleep 1 ;;
+*) exec {docker} "$@" ;;
+esac
+"""
+
+
+def test_a_push_that_is_cancelled_at_once_leaves_no_tag(
+    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+) -> None:
+    """
+    The engine has the registry's name for an image only while it pushes.
+    """
+    programs, tagged = tmp_path / "programs", tmp_path / "tagged"
+    programs.mkdir()
+    slow = SLOW_TO_TAG.format(docker=shutil.which("docker"), tagged=tagged)
+    (programs / "docker").write_text(slow)
+    (programs / "docker").chmod(0o755)
+    cancellation = Cancellation()
+    path = f"{programs}:{os.environ['PATH']}"
+    docker = _docker(docker_host, workspace, private, path=path, cancellation=cancellation)
+    built = docker.build(_request(), "Dockerfile", log=HeldLog())
+    reference = ImageReference(Repository("127.0.0.1:1/acme/cancelled"), tmp_path.name)
+
+    def cancel() -> None:
+        while not tagged.exists():
+            time.sleep(0.01)
+        cancellation.cancel("the run was cancelled")
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+
+    with pytest.raises(CancelledError):
+        docker.push(built, reference, log=HeldLog())
+
+    canceller.join()
+    docker.discard(built)
+    assert reference.tagged not in _images(docker_host)
+
+
 CHECK = """package main
 
 import "os"

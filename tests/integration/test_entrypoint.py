@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +57,38 @@ def test_headers_for_a_login_proxy_are_masked_first(tmp_path: Path) -> None:
     assert "::add-mask::canary-1" in masks
     assert "::add-mask::canary-2" in masks
     assert printed.count("canary") == printed.count("::add-mask::canary")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+def test_a_signal_that_comes_while_python_starts_is_answered(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """
+    A job that is cancelled in its first second ends in order: with outputs, without a traceback.
+    """
+    first = (ROOT / "entrypoint.py").read_text().partition("\n")[0]
+    env, _, blocks, *_ = first.removeprefix("#!").split()
+    with subprocess.Popen(
+        [env, blocks, sys.executable, str(ROOT / "entrypoint.py")],
+        env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as step:
+        while not _blocks(step.pid, number):
+            time.sleep(0.001)
+        step.send_signal(number)
+        printed, _ = step.communicate(timeout=60)
+
+    assert step.returncode == status
+    assert "result=failed" in printed
+    assert "Traceback" not in printed
+
+
+def _blocks(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) >> number - 1 & 1)

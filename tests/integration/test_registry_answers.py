@@ -102,6 +102,16 @@ def test_says_that_no_token_is_to_be_had(httpserver: HTTPServer, tmp_path: Path)
         _registry(tmp_path, _address(httpserver), "wrong").digest(image)
 
 
+def test_does_not_take_an_outage_for_an_image_without_labels(tmp_path: Path) -> None:
+    """
+    A tag that must not move back in time does not move while nobody can say what it names.
+    """
+    away = _registry(tmp_path, "127.0.0.1:1")
+
+    with pytest.raises(RegistryUnavailableError):
+        away.revision(ImageReference(Repository("127.0.0.1:1/acme/shop"), "1"))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "said"),
     [
@@ -110,6 +120,7 @@ def test_says_that_no_token_is_to_be_had(httpserver: HTTPServer, tmp_path: Path)
         (429, '{"errors":[{"code":"TOOMANYREQUESTS"}]}', RegistryUnavailableError, "no more"),
         (429, "slow down", RegistryUnavailableError, "no more requests"),
         (503, "", RegistryUnavailableError, "broken or overloaded"),
+        (502, "<html>\n<b>401</b>\n</html>\n", RegistryUnavailableError, "502 Bad Gateway"),
     ],
 )
 def test_explains_what_a_push_is_answered(  # noqa: PLR0913, PLR0917  one answer and its meaning

@@ -24,6 +24,9 @@ OWNER = 1001
 # What no log, argument list, git object or file may show; they stand for the job's real tokens.
 RUNTIME_TOKEN = "canary-runtime-token"
 CHECKOUT_TOKEN = "canary-checkout-token"
+# What a cancelled step's docker client gets, and after how many seconds: ProcessInvoker.cs. Nobody
+# ends the container.
+_SIGNALS = ((0.0, signal.SIGINT), (7.5, signal.SIGTERM), (10.0, signal.SIGKILL))
 _FOLDERS = ("_temp/_github_home", "_temp/_github_workflow", "_temp/_runner_file_commands", "ws")
 
 
@@ -68,6 +71,7 @@ class HostedRunner:
     network: str = "host"
     env: dict[str, str] = field(default_factory=dict)
     watched: bool = True
+    _containers: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for name in _FOLDERS:
@@ -114,19 +118,27 @@ class HostedRunner:
         return self.interrupt(inputs, when=lambda _: False)
 
     def interrupt(
-        self, inputs: Mapping[str, str], *, when: Callable[[str], bool], timeout: float = 300
+        self,
+        inputs: Mapping[str, str],
+        *,
+        when: Callable[[str], bool],
+        timeout: float = 300,
+        vanish: bool = False,
     ) -> Step:
         """Run the step, and cancel it as a runner does as soon as `when` is true of its log.
 
-        `seconds` of the result counts from the signal, if one was sent.
+        With `vanish` the container is killed instead, as when its machine is no more. `seconds` of
+        the result counts from the signal, if one was sent.
         """
         files = {name: self._command_file(name) for name in ("set_output", "step_summary")}
         began = time.monotonic()
+        signals: list[tuple[float, signal.Signals]] = []
         signalled = False
         watch = _Watch()
+        container = f"gitops_{secrets.token_hex(3)}"
         with (
             tempfile.TemporaryFile("w+") as log,
-            self._start(inputs, files, log) as child,
+            self._start(container, inputs, files, log) as child,
         ):
             while child.poll() is None:
                 time.sleep(0.05)
@@ -136,8 +148,12 @@ class HostedRunner:
                     child.kill()
                     raise TimeoutError(_text(log))
                 if not signalled and when(_text(log)):
-                    child.send_signal(signal.SIGINT)
-                    signalled, began = True, time.monotonic()
+                    began = time.monotonic()
+                    # There may be no container yet.
+                    signalled = not vanish or self._kill(container)
+                    signals = [] if vanish else list(_SIGNALS)
+                if signals and time.monotonic() >= began + signals[0][0]:
+                    child.send_signal(signals.pop(0)[1])
             text = _text(log)
         return Step(
             exit_code=child.returncode,
@@ -149,9 +165,27 @@ class HostedRunner:
             holders=frozenset(watch.holders),
         )
 
+    def leftovers(self) -> list[str]:
+        """The containers of this runner that are still there, and every builder of buildx's."""
+        named = self._docker("ps", "--all", "--format={{.Names}}").stdout.split()
+        return [name for name in named if name in self._containers or "buildx" in name]
+
+    def _kill(self, container: str) -> bool:
+        return self._docker("kill", container).returncode == 0
+
+    def _docker(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.environ["PATH"], "DOCKER_HOST": self.docker_host}
+        command = ["docker", *argv]
+        return subprocess.run(command, check=False, env=env, capture_output=True, text=True)
+
     def _start(
-        self, inputs: Mapping[str, str], files: Mapping[str, Path], log: IO[str]
+        self,
+        container: str,
+        inputs: Mapping[str, str],
+        files: Mapping[str, Path],
+        log: IO[str],
     ) -> subprocess.Popen[bytes]:
+        self._containers.add(container)
         commands = "/github/file_commands"
         branch = self.ref if self.event == "push" else "1/merge"
         env = {
@@ -188,7 +222,7 @@ class HostedRunner:
             temp / "_runner_file_commands": commands,
             self.workspace: "/github/workspace",
         }
-        command = ["docker", "run", "--name", f"gitops_{secrets.token_hex(3)}", "--label", "runner"]
+        command = ["docker", "run", "--name", container, "--label", "runner"]
         command += ["--workdir", "/github/workspace", "--rm"]
         command += [word for name in env for word in ("-e", name)]
         command += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]

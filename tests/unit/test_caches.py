@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from gitops_action.adapters.caches import cached_files, copy_files, remove_files
+from gitops_action.adapters.caches import (
+    bring_cache,
+    cached_files,
+    copy_files,
+    keep_cache,
+    remove_files,
+)
 from gitops_action.adapters.go.caches import outside_of
 from gitops_action.adapters.go.places import Places
 
@@ -79,6 +86,56 @@ def test_what_is_gone_is_removed(tmp_path: Path) -> None:
     remove_files(kept, but=wanted)
 
     assert list(cached_files(kept)) == ["aa/new"]
+
+
+def test_a_cache_that_was_kept_half_way_is_not_brought(tmp_path: Path) -> None:
+    """Whenever the machine of a job vanishes, the next one finds all of a cache or nothing."""
+    kept, place = tmp_path / "kept", tmp_path / "place"
+    cache(kept, m__old="1", m__both="2")
+    source = cache(tmp_path / "source", m__both="2", m__one="3", m__two="4")
+    moments: list[Path] = []
+
+    def vanish() -> None:
+        moments.append(shutil.copytree(kept, tmp_path / f"moment-{len(moments)}"))
+
+    keep_cache(kept, cached_files(source), source, tmp_path, vanish)
+    for moment in moments:
+        bring_cache(moment, place, None, unchecked)
+    brought = cached_files(place)
+    bring_cache(kept, place, None, unchecked)
+
+    assert len(moments) == 3
+    assert brought == {}
+    assert set(cached_files(place)) == {"m/both", "m/one", "m/two"}
+
+
+def test_a_cache_that_was_kept_half_way_is_made_whole(tmp_path: Path) -> None:
+    """The next job that comes to its end leaves a cache that is taken."""
+    kept, place = tmp_path / "kept", tmp_path / "place"
+    cache(kept, unfinished="", m__one="half")
+    source = cache(tmp_path / "source", m__one="whole", m__two="2")
+
+    keep_cache(kept, cached_files(source), source, tmp_path, unchecked)
+    bring_cache(kept, place, None, unchecked)
+
+    assert {path.name: path.read_text() for path in (place / "m").iterdir()} == {
+        "one": "whole",
+        "two": "2",
+    }
+
+
+def test_what_is_gone_is_removed_when_a_copy_fails(tmp_path: Path) -> None:
+    """A run that is cancelled while it keeps a cache leaves none."""
+    kept, source = tmp_path / "kept", cache(tmp_path / "source", m__one="1", m__two="2")
+
+    def cancel() -> None:
+        if (kept / "m").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keep_cache(kept, cached_files(source), source, tmp_path, cancel)
+
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,15 @@ def test_a_wrong_password_is_found(world: World) -> None:
         _preflight(world)
 
 
+def test_a_registry_that_restarts_is_asked_again(world: World) -> None:
+    """
+    A blink while the tests run does not end them.
+    """
+    world.registry.silences = 2
+
+    assert _preflight(world).checks == 4
+
+
 @pytest.mark.parametrize(
     ("given", "code", "said"),
     [

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops_action.adapters.refusal import explain_refusal
+from gitops_action.adapters.refusal import explain_push, explain_refusal
 from gitops_action.errors import (
     ActionError,
     RegistryError,
@@ -111,6 +111,50 @@ def test_pushes_again_after_a_dropped_connection() -> None:
 
     assert result.image == IMAGE
     assert clock.monotonic() - started == 2 + 10 + 30
+
+
+def test_does_not_push_again_what_has_landed_without_an_answer() -> None:
+    """
+    A connection that breaks after the last byte is no reason to send the image once more.
+    """
+    registry = FakeRegistry()
+    pusher = FakeBuilder(registry=registry, drops=1, heard=True)
+
+    result = _publish(registry, pusher=pusher)
+
+    assert result.image == IMAGE
+    assert pusher.pushes == 1
+
+
+@pytest.mark.parametrize("silences", [1, 2, 3])
+def test_asks_again_where_the_registry_does_not_answer(silences: int) -> None:
+    """
+    A restart costs seconds also where it meets a question.
+    """
+    registry, clock = FakeRegistry(silences=silences), FakeClock()
+
+    result = _publish(registry, clock=clock)
+
+    assert result == PublishResult(IMAGE, ("9d0f7e3", "latest"))
+    assert registry.silences == 0
+
+
+def test_moves_no_tag_while_it_is_not_known_what_it_names() -> None:
+    """
+    A registry that does not answer for a moment lets no tag move back in time.
+    """
+    registry = FakeRegistry(
+        {"ghcr.io/acme/shop:latest": digest_of("b")},
+        revisions={digest_of("b"): HEAD},
+        silent_labels=1,
+    )
+    history = FakeSourceHistory()
+    history.add(SHA, HEAD)
+
+    result = _publish(registry, history=history)
+
+    assert result.tags == ("9d0f7e3",)
+    assert registry.tags["ghcr.io/acme/shop:latest"] == digest_of("b")
 
 
 def test_gives_up_on_a_registry_that_stays_away() -> None:
@@ -338,6 +382,91 @@ def test_lets_another_job_move_latest() -> None:
             id="wrong-password",
         ),
         pytest.param(
+            'Head "https://r:5000/v2/acme/certificates/manifests/1": EOF',
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="name-that-means-something",
+        ),
+        pytest.param(
+            "write tcp 10.0.0.2:42450->10.0.0.1:443: use of closed network connection",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="closed-while-it-was-sent",
+        ),
+        pytest.param(
+            "http2: client connection lost",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="lost",
+        ),
+        pytest.param(
+            "http2: server sent GOAWAY and closed the connection; ErrCode=NO_ERROR",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="restart",
+        ),
+        pytest.param(
+            "stream error: stream ID 7; INTERNAL_ERROR; received from peer",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="stream",
+        ),
+        pytest.param(
+            "net/http: TLS handshake timeout",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="handshake",
+        ),
+        pytest.param(
+            "received unexpected HTTP status: 504 Gateway Timeout",
+            "r:5000",
+            RegistryUnavailableError,
+            "`image`",
+            id="gateway-timeout",
+        ),
+        pytest.param(
+            "Error: GET https://auth.example.com/token: unexpected status code 503 Service "
+            "Unavailable",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="no-tokens",
+        ),
+        pytest.param(
+            "GET https://r:5000/v2/a/manifests/1: UNKNOWN: unknown error; map[]",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="storage",
+        ),
+        pytest.param(
+            "POST https://r:5000/v2/a/blobs/uploads/: UNAVAILABLE: service unavailable",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="code-without-status",
+        ),
+        pytest.param(
+            "PATCH https://r:5000/v2/a/blobs/uploads/1: BLOB_UPLOAD_UNKNOWN: blob upload unknown",
+            "r:5000",
+            RegistryUnavailableError,
+            "again",
+            id="upload-forgotten",
+        ),
+        pytest.param(
+            "GET https://r:5000/v2/a/manifests/1: MANIFEST_UNKNOWN: manifest unknown",
+            "r:5000",
+            RegistryError,
+            "again",
+            id="no-manifest",
+        ),
+        pytest.param(
             "no basic auth credentials",
             "r:5000",
             RegistryLoginError,
@@ -493,3 +622,50 @@ def test_says_what_a_refusal_means(
     assert registry in error.message
     assert text.removeprefix("Error: ") in error.message
     assert advice in error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "Error: PUT https://r:5000/v2/a/manifests/1?ns=a: unexpected status code 502 Bad "
+            "Gateway: <html>\n<title>502 Server Error</title>\n<body>401</body>\n</html>\n\n",
+            "PUT https://r:5000/v2/a/manifests/1: unexpected status code 502 Bad Gateway:",
+            id="crane",
+        ),
+        pytest.param(
+            "error parsing HTTP 502 response body: invalid character '<' looking for beginning of "
+            'value: "<!DOCTYPE html>\\r\\n<title>502 Server Error</title></html>\\r\\n"',
+            "error parsing HTTP 502 response body: invalid character '<' looking for beginning of",
+            id="docker",
+        ),
+        pytest.param(
+            f'Error: Patch "https://s3.example.com/a?X-Amz-Signature={"d4" * 500}": unexpected EOF',
+            'Patch "https://s3.example.com/a": unexpected EOF',
+            id="signature",
+        ),
+    ],
+)
+def test_a_message_has_neither_pages_nor_signatures(text: str, said: str) -> None:
+    """
+    What went wrong is not lost in a load balancer's page or behind a long address.
+    """
+    error = explain_refusal(text, "r:5000")
+
+    assert type(error) is RegistryUnavailableError
+    assert said in error.message
+    assert "Signature" not in error.message
+    assert "<" not in error.message.removesuffix("looking for beginning of value: ").replace(
+        "'<'", ""
+    )
+
+
+def test_a_push_that_stands_still_is_not_tried_again() -> None:
+    """
+    Half an hour is told as what it is, once, and not as what was printed last.
+    """
+    error = explain_push("pushed blob: sha256:0ddba11", "r:5000", timed_out=True)
+
+    assert type(error) is RegistryError
+    assert "r:5000 has not taken the image within 30 minutes" in error.message
+    assert "not sent again" in error.hint

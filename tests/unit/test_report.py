@@ -8,7 +8,16 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import BugError, CancelledError, DegradedError, InputError, VerifyError
+from gitops_action.errors import (
+    ActionError,
+    BugError,
+    CancelledError,
+    DegradedError,
+    InputError,
+    RegistryLoginError,
+    RegistryUnavailableError,
+    VerifyError,
+)
 from gitops_action.kustomization import ImageChange
 from gitops_action.model.go import Finding, FindingKind
 from gitops_action.model.image import Digest, ImageReference, Repository
@@ -203,6 +212,27 @@ def test_the_last_line_says_that_nothing_was_done() -> None:
     )
 
     assert line.endswith("nothing was pushed or committed")
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (RegistryUnavailableError("r:5000 cannot be reached", hint="Again."), True),
+        (CancelledError("Stopped: the run was cancelled.", hint="Again."), True),
+        (RegistryLoginError("r:5000 refuses the credentials", hint="Give them."), False),
+    ],
+    ids=["unavailable", "cancelled", "refused"],
+)
+def test_a_push_that_broke_off_may_have_landed(failure: ActionError, *, told: bool) -> None:
+    """
+    Nobody is told that nothing was pushed where only the registry knows.
+    """
+    publish = StageRun("publish", State.FAILED, 1.0, failure.message, failure.code)
+    outcome = Outcome(plan=plan_of(), result=Result.FAILED, failure=failure, runs=(publish,))
+
+    assert ("the image may be in the registry; nothing was committed" in last_line(outcome)) is told
+    assert ("- Image: may be in the registry\n" in summary(outcome)) is told
+    assert ("- Image: not pushed\n" in summary(outcome)) is not told
 
 
 def test_the_summary_of_a_deployment() -> None:

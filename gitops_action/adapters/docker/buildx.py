@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gitops_action.model.build import BuildRequest
     from gitops_action.model.log import Log
 
-PUSH_SECONDS = 1800.0
 ANSWER_SECONDS = 20.0
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.docker.buildx import ANSWER_SECONDS, PUSH_SECONDS, Programs, run_buildx
+from gitops_action.adapters.docker.buildx import ANSWER_SECONDS, Programs, run_buildx
 from gitops_action.adapters.docker.layouts import (
     build_layout,
     discard_layout,
@@ -20,7 +20,7 @@ from gitops_action.adapters.docker.layouts import (
 )
 from gitops_action.adapters.docker.options import base_environment
 from gitops_action.adapters.docker.sources import dockerfiles
-from gitops_action.adapters.refusal import explain_refusal, last_words
+from gitops_action.adapters.refusal import PUSH_SECONDS, explain_push, last_words
 from gitops_action.errors import ActionError, EngineError, RunnerError
 from gitops_action.model.build import BuildRequest, BuiltImage
 from gitops_action.model.image import Digest
@@ -94,7 +94,8 @@ class Docker:
         """
         if is_layout(built):
             return push_layout(self._programs, built, reference, log=log)
-        tagged = self._docker("image", "tag", built.handle, reference.tagged)
+        # Whoever cancels it does not know whether the engine has the tag.
+        tagged = self._docker("image", "tag", built.handle, reference.tagged, uncancelled=True)
         if tagged.exit_code != 0:
             raise RunnerError(
                 f"The engine has lost the image that it built: {last_words(tagged.stderr)}",
@@ -106,7 +107,8 @@ class Docker:
             self._remove(reference.tagged)
         digests = _DIGEST.findall(done.stdout)
         if done.exit_code != 0 or not digests:
-            raise explain_refusal(done.stderr or done.stdout, reference.repository.registry)
+            said, registry = done.stderr or done.stdout, reference.repository.registry
+            raise explain_push(said, registry, timed_out=done.timed_out)
         return Digest(digests[-1])
 
     def discard(self, built: BuiltImage) -> None:

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.docker.buildx import PUSH_SECONDS, Programs, run_buildx
+from gitops_action.adapters.docker.buildx import Programs, run_buildx
 from gitops_action.adapters.layout import layout_digest, pushed_digest
+from gitops_action.adapters.refusal import PUSH_SECONDS
 from gitops_action.errors import ActionError
 from gitops_action.model.build import BuildRequest, BuiltImage
 

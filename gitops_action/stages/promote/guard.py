@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gitops_action.errors import RegistryUnavailableError
 from gitops_action.model.image import ImageReference
 from gitops_action.model.source import CommitSha, is_commit_sha
 from gitops_action.model.version import version_in
@@ -34,7 +35,10 @@ class Images(Protocol):
     """The registry that has the images."""
 
     def revision(self, reference: ImageReference) -> CommitSha | None:
-        """Read the label `org.opencontainers.image.revision`; None where it cannot be known."""
+        """Read the label `org.opencontainers.image.revision`; None where there is none to read.
+
+        Raises RegistryUnavailableError where the registry does not answer now.
+        """
 
 
 class CommitLog(Protocol):
@@ -187,7 +191,12 @@ class Guard:
             return CommitSha(reference.tag)
         # A mirror (`newName`) may be closed to us; what it mirrors is ours.
         here = ImageReference(self._image.repository, reference.tag, reference.digest)
-        return self._images.revision(here) or self._recorded(here, head)
+        try:
+            labelled = self._images.revision(here)
+        except RegistryUnavailableError:
+            # The registry's outage is no reason to let a wait for Argo CD fail.
+            labelled = None
+        return labelled or self._recorded(here, head)
 
     def _recorded(self, reference: ImageReference, head: CommitSha) -> CommitSha | None:
         text = str(reference.digest) if reference.digest else f"Image: {reference}"

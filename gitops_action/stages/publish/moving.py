@@ -22,7 +22,10 @@ class SourceHistory(Protocol):
 
 class Images(Protocol):
     def revision(self, reference: ImageReference) -> CommitSha | None:
-        """Read the label `org.opencontainers.image.revision`; None where it cannot be known."""
+        """Read the label `org.opencontainers.image.revision`; None where there is none to read.
+
+        Raises RegistryUnavailableError where the registry does not answer now.
+        """
 
     def list_tags(self, repository: Repository) -> tuple[str, ...]:
         """List every tag of the repository."""

@@ -6,6 +6,7 @@ The tag that never moves goes first: whoever follows a moving tag must find the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from gitops_action.errors import (
@@ -20,6 +21,8 @@ from gitops_action.model.log import Annotation, Level
 from gitops_action.stages.publish.moving import Images, Movement, SourceHistory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitops_action.model.image import Digest, Repository
     from gitops_action.model.log import Log
     from gitops_action.model.source import CommitSha
@@ -61,7 +64,11 @@ class PublishResult:
 
 class Pusher(Protocol):
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
-        """Push under one tag; raises RegistryLoginError, RegistryError, CancelledError."""
+        """Push under one tag, and send nothing again that the registry has.
+
+        Raises RegistryUnavailableError where another try may do, RegistryLoginError, RegistryError,
+        CancelledError.
+        """
 
 
 class Registry(Pusher, Images, Protocol):
@@ -99,16 +106,10 @@ def publish(  # noqa: PLR0913  the systems that are asked are named one by one
     try:
         for tag in request.tags:
             reference = replace(image, tag=tag, digest=None)
-            there = registry.digest(reference)
-            ours = there is not None and _is(built, there, reference, registry)
-            if there and ours and not built.sbom:
-                digest = there
-                log.say(f"{reference} names this image already.")
-            elif there and not ours and _stays(reference, there, built, request, movement, log):
+            land = partial(_land, built, reference, request, movement, pusher, registry, log)
+            digest = _patiently(partial(land, first=not pushed), clock=clock, log=log)
+            if digest is None:
                 continue
-            else:
-                digest = _push(built, reference, pusher=pusher, clock=clock, log=log)
-                _check(replace(reference, digest=digest), registry, first=not pushed, log=log)
             if not pushed:
                 image = replace(image, tag=tag, digest=digest)
             pushed.append(tag)
@@ -128,17 +129,40 @@ def publish(  # noqa: PLR0913  the systems that are asked are named one by one
     return PublishResult(image, tuple(pushed))
 
 
-def _push(
-    built: BuiltImage, reference: ImageReference, *, pusher: Pusher, clock: Clock, log: Log
-) -> Digest:
+def _patiently(land: Callable[[], Digest | None], *, clock: Clock, log: Log) -> Digest | None:
+    """Begin a tag again where the registry did not answer: what was pushed may be there."""
+    for pause in _PAUSES_SECONDS:
+        try:
+            return land()
+        except RegistryUnavailableError as error:
+            log.say(f"Once more in {pause:.0f} s: {error.message}")
+            clock.sleep(pause)
+    return land()
+
+
+def _land(  # noqa: PLR0913, PLR0917  all that a tag's way into the registry is made of
+    built: BuiltImage,
+    reference: ImageReference,
+    request: PublishRequest,
+    movement: Movement,
+    pusher: Pusher,
+    registry: Registry,
+    log: Log,
+    *,
+    first: bool,
+) -> Digest | None:
+    """See to it that the tag names the image; None where it stays with another one."""
+    there = registry.digest(reference)
+    ours = there is not None and _is(built, there, reference, registry)
+    if there and ours and not built.sbom:
+        log.say(f"{reference} names this image already.")
+        return there
+    if there and not ours and _stays(reference, there, built, request, movement, log):
+        return None
     with log.group(f"Pushing {reference}"):
-        for pause in _PAUSES_SECONDS:
-            try:
-                return pusher.push(built, reference, log=log)
-            except RegistryUnavailableError as error:
-                log.say(f"{error.message} Once more in {pause:.0f} s.")
-                clock.sleep(pause)
-        return pusher.push(built, reference, log=log)
+        digest = pusher.push(built, reference, log=log)
+    _check(replace(reference, digest=digest), registry, first=first, log=log)
+    return digest
 
 
 def _is(built: BuiltImage, there: Digest, reference: ImageReference, registry: Registry) -> bool:
