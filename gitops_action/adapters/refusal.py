@@ -118,16 +118,27 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[ActionError], str, str], ...] = (
     (
         re.compile(
             r"connection refused|timeout|timed out|deadline exceeded|no route to host|unreachable"
-            r"|connection reset|broken pipe|\bEOF\b|server misbehaving|closed network connection"
+            r"|connection reset|broken pipe|server misbehaving|closed network connection"
             r"|http2: |stream error|GOAWAY|connection lost|server closed",
             re.IGNORECASE,
         ),
         RegistryUnavailableError,
         *_CANNOT_BE_REACHED,
     ),
+    # ECR's answer to an upload: https://github.com/aws/containers-roadmap/issues/1970
+    (
+        re.compile(r"\bEOF\b"),
+        RegistryUnavailableError,
+        "hung up",
+        (
+            "Run the job again. ECR hangs up on a push to a repository that it does not have: "
+            "create it, or correct the path in the input `image`."
+        ),
+    ),
     (
         re.compile(
-            r"status(?: code)?:? 5\d\d\b|\b5\d\d (?:Internal|Bad|Service|Gateway)"
+            # What is not implemented (501) does not come by waiting.
+            r"status(?: code)?:? 5(?!01)\d\d\b|\b5\d\d (?:Internal|Bad|Service|Gateway)"
             # Codes of the distribution specification, which crane prints in the status's place; an
             # upload that was begun is unknown after a restart.
             r"|HTTP 5\d\d response|\b(?:UNAVAILABLE|UNKNOWN)\b"
@@ -146,7 +157,15 @@ def explain_refusal(text: str, registry: str) -> ActionError:
     RegistryLoginError for the credentials and the right to push, RegistryUnavailableError for what
     passes by itself, RegistryError for the rest.
     """
-    said = last_words(_QUERY.sub(r"\1", text))
+    return known_refusal(text, registry) or RegistryError(
+        f"{registry} answered with an error: {_quoted(text)}",
+        hint="Run the job again; if it stays, look at the registry's own log.",
+    )
+
+
+def known_refusal(text: str, registry: str) -> ActionError | None:
+    """Do the same where the words are known; None where they are not."""
+    said = _quoted(text)
     # What is quoted names what the user has named: an image may be called `certificate-denied`.
     names = rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'"
     answer = re.sub(names, "", _PAGE.sub("", text))
@@ -155,10 +174,11 @@ def explain_refusal(text: str, registry: str) -> ActionError:
             if kind is RegistryLoginError and registry == _GITHUB:
                 hint = _GITHUB_HINT  # noqa: PLW2901
             return kind(f"{registry} {message}: {said}", hint=hint.replace("{registry}", registry))
-    return RegistryError(
-        f"{registry} answered with an error: {said}",
-        hint="Run the job again; if it stays, look at the registry's own log.",
-    )
+    return None
+
+
+def _quoted(text: str) -> str:
+    return last_words(_QUERY.sub(r"\1", text))
 
 
 def explain_push(text: str, registry: str, *, timed_out: bool) -> ActionError:

@@ -7,8 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from gitops_action.adapters.refusal import explain_refusal, last_line
-from gitops_action.errors import RegistryLoginError, RegistryUnavailableError
+from gitops_action.adapters.refusal import explain_refusal, known_refusal, last_line
+from gitops_action.errors import RegistryUnavailableError
 from gitops_action.model.environment import allowed
 from gitops_action.model.image import Digest, ImageReference, Repository
 from gitops_action.model.source import CommitSha, is_commit_sha
@@ -29,9 +29,8 @@ _DOCKER_HUB = "docker.io"
 _REVISION = "org.opencontainers.image.revision"
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _ABSENT = re.compile(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|404 Not Found")
-# A token's address refuses who we are; a manifest's with 403 may only mean that the repository is
-# not there yet, and the first push makes it.
-_REPOSITORY_CLOSED = re.compile(r"/manifests/\S+: (?:DENIED|unexpected status code 403)")
+# No image has it: whatever a registry makes of the question, a tag is not what comes of it.
+_NOBODYS = Digest(f"sha256:{'0' * 64}")
 
 
 def write_credentials(directory: Path, registry: str, username: str, password: Secret) -> None:
@@ -159,16 +158,25 @@ class Registry:
             return None
         return ImageReference(index.repository, "", first)
 
-    def check_login(self, repository: Repository) -> None:
-        """Find a registry that cannot be reached and a wrong password before anything is pushed.
+    def check_push(self, repository: Repository) -> bool:
+        """Ask for an upload, as a push does, and send nothing: whether the registry agrees.
 
-        Raises as `digest` does. A user who may read and not push is only found by the push.
+        False where it says neither yes nor no. The upload that it opens ends by itself. Raises as
+        `digest` does.
         """
-        try:
-            self.digest(ImageReference(repository, "latest"))
-        except RegistryLoginError as error:
-            if not _REPOSITORY_CLOSED.search(error.message):
-                raise
+        # crane asks for the upload of a layer before it reads it, and a folder cannot be read.
+        layer = self._private / "no-layer"
+        layer.mkdir(exist_ok=True)
+        image = ImageReference(repository, "", _NOBODYS)
+        done = self._crane("append", f"--new_layer={layer}", f"--new_tag={image.tagged}")
+        if done.timed_out:
+            raise self._explain(done, repository)
+        _, _, said = last_line(done.stderr).rpartition(f"pushing image {image.tagged}: ")
+        if said.endswith(f"read {layer}: is a directory"):
+            return True
+        if refusal := known_refusal(said, repository.registry):
+            raise refusal
+        return False
 
     def _crane(self, *argv: str, log: Log | None = None) -> Completed:
         return self._processes.run(

@@ -138,8 +138,11 @@ def _side_by_side(
             failures[futures[future]] = error
     for name, lines in held.items():
         progress.show(name, lines)
-    # A stage that was ended because another one failed is not what went wrong.
-    in_order = [failures[name] for name in jobs if name in failures]
+    # A registry that is away has no base image either, which the preflight says better; and a stage
+    # that was ended because another one failed is not what went wrong.
+    in_order = [
+        failures[name] for name in (Stage.VERIFY, PREFLIGHT, Stage.BUILD) if name in failures
+    ]
     return sorted(in_order, key=lambda error: isinstance(error, CancelledError))
 
 

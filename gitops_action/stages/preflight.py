@@ -67,8 +67,11 @@ class PreflightResult:
 
 
 class Registry(Protocol):
-    def check_login(self, repository: Repository) -> None:
-        """Raise RegistryError or RegistryLoginError where the registry refuses us."""
+    def check_push(self, repository: Repository) -> bool:
+        """Whether the registry agrees to a push; False where it does not say.
+
+        Raises RegistryError or RegistryLoginError where it refuses us.
+        """
 
 
 class GitOps(Snapshot, Protocol):
@@ -106,8 +109,12 @@ def preflight(  # noqa: PLR0913  the systems that are asked are named one by one
     """Ask every system what the later stages will ask of it."""
     checks = 0
     if request.registry:
-        _patient(partial(registry.check_login, request.registry), clock)
-        log.say(f"{request.registry.registry} accepts the login.")
+        agreed = _patient(partial(registry.check_push, request.registry), clock)
+        log.say(
+            f"{request.registry} may be pushed to."
+            if agreed
+            else f"Whether {request.registry} may be pushed to is not known before the push."
+        )
         checks += 1
     # Before the clone: a wrong token of Argo CD is the quickest answer of all.
     names = _names(request, argocd, clock)

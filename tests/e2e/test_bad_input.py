@@ -14,8 +14,16 @@ import pytest
 from tests.e2e.conftest import GIT_TOKEN, PASSWORD, REPOSITORY, World
 from tests.fakes.argocd import FakeArgoCD
 from tests.systems.buildkit import required_buildkit
+from tests.systems.proxy import proxy
 
 _NOBODY_LISTENS = "127.0.0.1:9"
+# Longer than the step is waited for here.
+_SLOW = b"""package greeting
+
+import ("testing"; "time")
+
+func TestSlow(*testing.T) { time.Sleep(5 * time.Minute) }
+"""
 
 
 def _step(world: World, inputs: dict[str, str], folder: Path) -> tuple[int, str, dict[str, str]]:
@@ -114,6 +122,30 @@ def test_the_message_says_what_to_do(
     assert "nothing was pushed or committed" in log
     assert laptop.git.head(REPOSITORY) == before
     assert GIT_TOKEN not in log
+    assert PASSWORD not in log
+
+
+def test_a_user_who_may_not_push_is_told_while_the_tests_run(laptop: World, tmp_path: Path) -> None:
+    """
+    Nobody waits for tests and a build whose image the registry would not take.
+    """
+    laptop.git.commit(REPOSITORY, {"internal/greeting/slow_test.go": _SLOW})
+    refusal = b'{"errors":[{"code":"DENIED","message":"permission_denied: write_package"}]}'
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    answer = head + b"Content-Length: %d\r\n\r\n" % len(refusal) + refusal
+    with proxy(laptop.registry.address) as reading:
+        reading.breaks(answer, at=b"POST /v2/")
+        inputs = _publish(
+            laptop,
+            image=f"{reading.address}/{REPOSITORY}",
+            base_image=f"{reading.address}/base/static",
+        )
+
+        status, log, outputs = _step(laptop, inputs, tmp_path)
+
+    assert (status, outputs["failure"]) == (1, "registry-login"), log
+    assert "permission_denied: write_package" in log
+    assert "nothing was pushed or committed" in log
     assert PASSWORD not in log
 
 

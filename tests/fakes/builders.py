@@ -31,7 +31,8 @@ def _silence() -> RegistryUnavailableError:
 class FakeRegistry:
     """Tags and what they name; `moves` is what another job does to a tag right after our push.
 
-    The next `silences` questions for a digest get no answer, and `silent_labels` for a label.
+    The next `silences` questions for a digest or the right to push get no answer, and
+    `silent_labels` for a label; one that is `vague` never says who may push.
     """
 
     tags: dict[str, Digest] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class FakeRegistry:
     refused_tags: dict[str, ActionError] = field(default_factory=dict)
     silences: int = 0
     silent_labels: int = 0
+    vague: bool = False
 
     def digest(self, reference: ImageReference) -> Digest | None:
         """Tell what the tag names after all moves, or whether the digest is there."""
@@ -94,11 +96,14 @@ class FakeRegistry:
     def discard(self, built: BuiltImage) -> None:
         """Keep what is there."""
 
-    def check_login(self, repository: Repository) -> None:
-        """Refuse if told to, and else ask for a tag."""
+    def check_push(self, repository: Repository) -> bool:
+        """Refuse if told to, and agree unless told to be vague about it."""
         if self.refusal:
             raise self.refusal
-        self.digest(ImageReference(repository, "latest"))
+        if self.silences:
+            self.silences -= 1
+            raise _silence()
+        return not self.vague
 
 
 @dataclass

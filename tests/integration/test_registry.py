@@ -146,7 +146,28 @@ def test_accepts_the_right_password_for_a_repository_that_is_not_there_yet(tmp_p
     with closed_registry("robot", CANARY) as running:
         registry = _registry(tmp_path, running.address, CANARY)
 
-        registry.check_login(Repository(f"{running.address}/acme/new"))
+        assert registry.check_push(Repository(f"{running.address}/acme/new"))
+
+
+def test_asks_for_the_right_to_push_and_leaves_no_image(tmp_path: Path) -> None:
+    """
+    The question makes no tag, no blob and no repository, however often it is asked.
+    """
+    with open_registry() as running:
+        repository = Repository(f"{running.address}/acme/shop")
+        registry = _registry(tmp_path, running.address)
+
+        answers = [registry.check_push(repository) for _ in range(2)]
+        static_base(running.address)
+        catalog = subprocess.run(
+            ["crane", "catalog", running.address], check=True, capture_output=True, text=True
+        ).stdout
+        bytes_sent = [file.stat().st_size for file in running.data.rglob("_uploads/*/data")]
+
+        assert registry.list_tags(repository) == ()
+    assert answers == [True, True]
+    assert catalog.split() == ["base/static"]
+    assert set(bytes_sent) == {0}
 
 
 @pytest.mark.parametrize("password", ["wrong", ""], ids=["wrong", "none"])
@@ -158,7 +179,7 @@ def test_finds_a_wrong_password_before_the_push(tmp_path: Path, password: str) -
         registry = _registry(tmp_path, running.address, password)
 
         with pytest.raises(RegistryLoginError) as caught:
-            registry.check_login(Repository(f"{running.address}/acme/shop"))
+            registry.check_push(Repository(f"{running.address}/acme/shop"))
 
     assert running.address in caught.value.message
     assert "registry-password:" in caught.value.hint
@@ -173,7 +194,7 @@ def test_says_that_a_registry_cannot_be_reached(tmp_path: Path) -> None:
     registry = _registry(tmp_path, gone)
 
     with pytest.raises(RegistryError, match="cannot be reached") as caught:
-        registry.check_login(Repository(f"{gone}/acme/shop"))
+        registry.check_push(Repository(f"{gone}/acme/shop"))
 
     assert "`image`" in caught.value.hint
 
@@ -187,9 +208,10 @@ def test_says_how_to_trust_a_certificate_and_then_trusts_it(tmp_path: Path) -> N
         trusting = {"SSL_CERT_FILE": str(certificate)}
 
         with pytest.raises(RegistryError) as caught:
-            _registry(tmp_path, running.address).check_login(repository)
-        _registry(tmp_path, running.address, env=trusting).check_login(repository)
+            _registry(tmp_path, running.address).check_push(repository)
+        agreed = _registry(tmp_path, running.address, env=trusting).check_push(repository)
 
+    assert agreed
     assert "is not trusted" in caught.value.message
     assert "ca-certificates:" in caught.value.hint
 
@@ -209,7 +231,7 @@ def test_keeps_the_password_in_one_private_file(tmp_path: Path) -> None:
     with closed_registry("robot", CANARY) as running:
         registry = _registry(tmp_path, running.address, CANARY, step)
 
-        registry.check_login(Repository(f"{running.address}/acme/shop"))
+        registry.check_push(Repository(f"{running.address}/acme/shop"))
 
     [child] = recorder.children()
     assert set(child.environment) == {"PATH", "HTTPS_PROXY", "HOME", "TMPDIR", "DOCKER_CONFIG"}

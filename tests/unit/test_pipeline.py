@@ -8,7 +8,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from gitops_action.errors import BuildError, GitOpsAccessError, RegistryLoginError
+from gitops_action.errors import (
+    BuildError,
+    GitOpsAccessError,
+    RegistryLoginError,
+    RegistryUnavailableError,
+)
 from gitops_action.model.go import (
     Finding,
     FindingKind,
@@ -238,6 +243,19 @@ def test_a_preflight_that_fails_ends_the_run(world: World) -> None:
     assert outcome.failure is world.gitops.refusal
     assert _states(outcome)["preflight"] == State.FAILED
     assert world.registry.tags == {}
+
+
+def test_what_the_preflight_finds_is_told_before_a_build_that_fails_of_it(world: World) -> None:
+    """
+    A registry that is away is no `build-failed`, though the build lacks its base image.
+    """
+    world.registry.refusal = RegistryUnavailableError("cannot be reached", hint="Wait.")
+    world.docker.failure = BuildError("no base image", hint="Name another one.")
+
+    outcome = _run(world)
+
+    assert outcome.failure is world.registry.refusal
+    assert any("no base image" in one.message for one in world.log.annotations)
 
 
 @pytest.mark.parametrize(

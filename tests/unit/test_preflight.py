@@ -10,6 +10,7 @@ from gitops_action.errors import (
     ArgoCDUnavailableError,
     EntryError,
     GitOpsUnavailableError,
+    RegistryError,
     RegistryLoginError,
     RenderError,
 )
@@ -56,18 +57,65 @@ def test_everything_is_asked_and_nothing_written(world: World) -> None:
     assert world.registry.tags == {}
     assert "overlays/dev/kustomization.yaml asks for ghcr.io/acme/shop:0000000." in world.log.lines
     assert "shop follows main at overlays/dev." in world.log.lines
+    assert "ghcr.io/acme/shop may be pushed to." in world.log.lines
     proved = "What is rendered asks for the new image, and is otherwise the same."
     assert proved in world.log.lines
 
 
-def test_a_wrong_password_is_found(world: World) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RegistryLoginError("denied: permission_denied: write_package", hint="Let it write."),
+        RegistryError("no such repository", hint="Create it."),
+    ],
+    ids=["no right", "no repository"],
+)
+def test_an_image_that_could_not_be_pushed_is_not_built_to_the_end(
+    world: World, refusal: ActionError
+) -> None:
     """
-    The registry is asked before the image is built.
+    A missing right to push is told while the tests still run.
     """
-    world.registry.refusal = RegistryLoginError("denied", hint="Give the password.")
+    world.registry.refusal = refusal
 
-    with pytest.raises(RegistryLoginError):
+    with pytest.raises(ActionError) as caught:
         _preflight(world)
+
+    assert caught.value is refusal
+
+
+def test_a_registry_that_does_not_say_who_may_push_ends_no_run(world: World) -> None:
+    """
+    What cannot be asked beforehand is said, and left to the push.
+    """
+    world.registry.vague = True
+
+    result = _preflight(world)
+
+    said = "Whether ghcr.io/acme/shop may be pushed to is not known before the push."
+    assert said in world.log.lines
+    assert result.checks == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "event", "asks"),
+    [
+        ({"stages": "promote sync"}, "push", False),
+        ({}, "pull_request", False),
+        ({}, "push", True),
+        ({"dry_run": "true"}, "push", True),
+    ],
+    ids=["promotes what is there", "pull request", "push", "dry run"],
+)
+def test_the_right_to_push_an_image_is_asked_for_where_one_is_pushed(
+    given: dict[str, str], event: str, *, asks: bool
+) -> None:
+    """
+    A pull request needs no registry, and a run that promotes what is there a user that only reads.
+    """
+    plan = make_plan(everything(**given), context_of(event=event))
+
+    assert (plan.preflight is not None and plan.preflight.registry is not None) is asks
 
 
 def test_a_registry_that_restarts_is_asked_again(world: World) -> None:

@@ -389,6 +389,20 @@ def test_lets_another_job_move_latest() -> None:
             id="name-that-means-something",
         ),
         pytest.param(
+            'Post "https://1.dkr.ecr.eu-central-1.amazonaws.com/v2/shop/blobs/uploads/": EOF',
+            "1.dkr.ecr.eu-central-1.amazonaws.com",
+            RegistryUnavailableError,
+            "ECR hangs up on a push to a repository that it does not have: create it",
+            id="no-repository-at-amazon",
+        ),
+        pytest.param(
+            "POST https://r:5000/v2/a/blobs/uploads/: unexpected status code 501 Not Implemented",
+            "r:5000",
+            RegistryError,
+            "again",
+            id="not-implemented",
+        ),
+        pytest.param(
             "write tcp 10.0.0.2:42450->10.0.0.1:443: use of closed network connection",
             "r:5000",
             RegistryUnavailableError,
