@@ -323,7 +323,7 @@ esac
 
 
 def test_a_push_that_is_cancelled_at_once_leaves_no_tag(
-    docker_host: str, workspace: Path, private: Path, tmp_path: Path
+    older_store: str, workspace: Path, private: Path, tmp_path: Path
 ) -> None:
     """
     The engine has the registry's name for an image only while it pushes.
@@ -335,7 +335,7 @@ def test_a_push_that_is_cancelled_at_once_leaves_no_tag(
     (programs / "docker").chmod(0o755)
     cancellation = Cancellation()
     path = f"{programs}:{os.environ['PATH']}"
-    docker = _docker(docker_host, workspace, private, path=path, cancellation=cancellation)
+    docker = _docker(older_store, workspace, private, path=path, cancellation=cancellation)
     built = docker.build(_request(), "Dockerfile", log=HeldLog())
     reference = ImageReference(Repository("127.0.0.1:1/acme/cancelled"), tmp_path.name)
 
@@ -352,7 +352,7 @@ def test_a_push_that_is_cancelled_at_once_leaves_no_tag(
 
     canceller.join()
     docker.discard(built)
-    assert reference.tagged not in _images(docker_host)
+    assert reference.tagged not in _images(older_store)
 
 
 CHECK = """package main
