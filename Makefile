@@ -74,10 +74,11 @@ long: $(PYTHON_READY) $(GO_READY) $(BUILDKITD) debian ## Repeat a hundred times 
 	@python -m pytest -q tests/integration/test_git_crowds.py tests/integration/test_git_kills.py tests/e2e/test_kills.py
 
 .PHONY: bench
-bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) ## Time the edit, the push and the API against their alternatives
+bench: $(PYTHON_READY) $(GO_READY) $(GITHUB_READY) debian ## Time the edit, the push, the API and the chain against their alternatives
 	@python benchmarks/edit.py
 	@python benchmarks/push.py
 	@python benchmarks/api_delivery.py
+	@python benchmarks/chain.py
 
 .PHONY: bench-argocd
 bench-argocd: $(PYTHON_READY) $(GO_READY) debian $(ARGOCD)/.ready ## Compare the wait with `argocd app wait`

@@ -45,11 +45,12 @@ def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) ->
     """
     oldest = (time.time() - _FORGOTTEN_SECONDS) * 1e9 if forget else 0
     found: Files = {}
+    above = len(str(cache)) + 1
     for entry in _entries(cache):
         status = entry.stat(follow_symlinks=False)
         mine = of is None or status.st_uid == of
         if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
-            found[os.path.relpath(entry.path, cache)] = _about(status)
+            found[entry.path[above:]] = _about(status)
     return found
 
 

@@ -259,7 +259,7 @@ def test_a_push_that_hangs_ends_with_the_run(push: Push) -> None:
         cancelled.append(time.monotonic())
         push.cancellation.cancel("the run was cancelled")
 
-    canceller = threading.Thread(target=cancel)
+    canceller = threading.Thread(target=cancel, daemon=True)
     canceller.start()
 
     with pytest.raises(CancelledError):

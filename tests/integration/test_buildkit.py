@@ -286,7 +286,7 @@ def test_a_cancelled_build_leaves_nothing(
             cancelled.append(time.monotonic())
             cancellation.cancel("the run was cancelled")
 
-    watcher = threading.Thread(target=_cancel)
+    watcher = threading.Thread(target=_cancel, daemon=True)
     watcher.start()
 
     with pytest.raises(CancelledError):

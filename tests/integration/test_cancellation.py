@@ -47,7 +47,7 @@ def test_cancelling_ends_a_child_that_ignores_it(
         cancelled_at = time.monotonic()
         cancellation.cancel("SIGINT")
 
-    canceller = threading.Thread(target=cancel)
+    canceller = threading.Thread(target=cancel, daemon=True)
     canceller.start()
     with pytest.raises(CancelledError, match="Stopped: SIGINT"):
         processes.run(["/bin/sh", "-c", code], env=ENV, cwd=tmp_path, timeout=60)
@@ -69,7 +69,7 @@ def test_cancelling_lets_a_child_end_by_itself(
         written_pid(ready)
         cancellation.cancel("SIGINT")
 
-    canceller = threading.Thread(target=cancel)
+    canceller = threading.Thread(target=cancel, daemon=True)
 
     canceller.start()
     with pytest.raises(CancelledError):

@@ -344,7 +344,7 @@ def test_a_push_that_is_cancelled_at_once_leaves_no_tag(
             time.sleep(0.01)
         cancellation.cancel("the run was cancelled")
 
-    canceller = threading.Thread(target=cancel)
+    canceller = threading.Thread(target=cancel, daemon=True)
     canceller.start()
 
     with pytest.raises(CancelledError):

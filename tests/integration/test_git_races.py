@@ -264,7 +264,7 @@ def _cancelled_soon(place: Place, then: Callable[[], object] = lambda: None) -> 
         place.cancellation.cancel("SIGTERM")
         then()
 
-    thread = threading.Thread(target=cancel)
+    thread = threading.Thread(target=cancel, daemon=True)
     thread.start()
     stack = ExitStack()
     stack.callback(thread.join)

@@ -276,7 +276,7 @@ def test_cancelling_ends_the_tests_and_removes_everything(private: Path, workspa
         cancelled_at = time.monotonic()
         cancellation.cancel("SIGINT")
 
-    canceller = threading.Thread(target=cancel)
+    canceller = threading.Thread(target=cancel, daemon=True)
     canceller.start()
     go = go_of(workspace, private, cancellation=cancellation)
     with pytest.raises(CancelledError):
