@@ -608,7 +608,7 @@ def test_kustomize_is_limited(
     if "sleep" in script:
         monkeypatch.setattr("gitops_action.adapters.kustomize._SECONDS", 0.1)
     program = place.folder / "kustomize"
-    program.write_text(f"#!/bin/sh\nPATH={os.environ['PATH']}\n{script}\n")
+    program.write_text(f"#!/bin/sh\nPATH='{os.environ['PATH']}'\n{script}\n")
     program.chmod(0o755)
     kustomize = Kustomize(processes(), place=place.folder / "rendering", path=str(place.folder))
 
