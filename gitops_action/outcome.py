@@ -9,6 +9,7 @@ from gitops_action.errors import (
     ActionError,
     BugError,
     CancelledError,
+    RegistryError,
     RegistryUnavailableError,
 )
 from gitops_action.model.build import BuiltImage
@@ -74,7 +75,7 @@ class Outcome:
     @property
     def may_be_pushed(self) -> bool:
         """Whether a push broke off of which only the registry knows how far it came."""
-        unheard = {CancelledError.code, RegistryUnavailableError.code}
+        unheard = {CancelledError.code, RegistryUnavailableError.code, RegistryError.code}
         return self.publish is None and any(
             run.name == Stage.PUBLISH and run.failure in unheard for run in self.runs
         )

@@ -147,7 +147,7 @@ def _text(word: str, context: RunContext, commit: Commit, found: _Found) -> None
     if not is_tag(tag):
         found.problems.append(f"`tags`: {word!r} is not an image tag ({_advice(word)})")
     elif named and _UNIQUE.isdisjoint(named):
-        if owner := _owner(tag, context):
+        if "branch" in named and (owner := _owner(tag, context)):
             found.notices.append(f"The tag `{word}` is left out: `{tag}` is {owner}'s.")
         else:
             found.moving.append(tag)

@@ -35,7 +35,9 @@ class Owner:
 
 def do_not_trim(cache: Path) -> None:
     """Let Go believe that it looked for old entries just now: the image's may be older."""
-    (cache / "trim.txt").write_text(f"{time.time():.0f}")
+    trim = cache / "trim.txt"
+    trim.unlink(missing_ok=True)  # a kept one is another user's
+    trim.write_text(f"{time.time():.0f}")
 
 
 def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) -> Files:
@@ -46,24 +48,24 @@ def cached_files(cache: Path, *, of: int | None = None, forget: bool = False) ->
     oldest = (time.time() - _FORGOTTEN_SECONDS) * 1e9 if forget else 0
     found: Files = {}
     above = len(str(cache)) + 1
-    for entry in _entries(cache):
-        status = entry.stat(follow_symlinks=False)
+    for path, status in _entries(cache):
         mine = of is None or status.st_uid == of
         if stat.S_ISREG(status.st_mode) and mine and status.st_mtime_ns >= oldest:
-            found[entry.path[above:]] = _about(status)
+            found[path[above:]] = _about(status)
     return found
 
 
-def _entries(cache: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(cache: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Go through all that is no folder; what is too deep for a path is left out."""
     folders = [str(cache)]
     for folder in folders:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    yield entry
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry.path, entry.stat(follow_symlinks=False)
 
 
 def cached_file(path: Path) -> tuple[int, int, int]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _BUILD_SECONDS = 3600.0
 _LIST_SECONDS = 300.0
 _READ_SECONDS = 60.0
+# An SBOM lists a program's modules; what has no end is none.
+_LONGEST = 64 * 1024**2
 _PLATFORMS = ("linux/amd64",)
 _KEPT = "go-build"
 _SBOMS = "sbom"
@@ -182,7 +184,7 @@ class Ko:
             )
             if done.exit_code != 0:
                 raise _build_error(done, request, candidate)
-            digest = layout_digest(folder)
+            digest = layout_digest(self._read(folder / "index.json"))
         except ActionError:
             self.discard(built)
             raise
@@ -192,9 +194,9 @@ class Ko:
     def _keep(self) -> None:
         """Let the next job find what was compiled; where that fails, it compiles again."""
         if self._kept:
-            files = cached_files(self._cache, of=self._user, forget=True)
             check = self._processes.check_cancelled
             with contextlib.suppress(OSError):
+                files = cached_files(self._cache, of=self._user, forget=True)
                 keep_cache(self._kept / _KEPT, files, self._cache, self._workspace, check)
 
     def push(self, built: BuiltImage, reference: ImageReference, *, log: Log) -> Digest:
@@ -224,7 +226,8 @@ class Ko:
 
     def _read(self, file: Path) -> str:
         """Read what was built as the user who has built it: a link shows nothing of ours."""
-        return self._run("cat", "--", str(file), cwd=self._private, timeout=_READ_SECONDS).stdout
+        head = ("head", f"--bytes={_LONGEST}", "--", str(file))
+        return self._run(*head, cwd=self._private, timeout=_READ_SECONDS).stdout
 
     def _push(self, layout: Path, reference: ImageReference, log: Log) -> Digest:
         done = self._run(

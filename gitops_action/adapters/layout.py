@@ -6,22 +6,27 @@ import json
 from typing import TYPE_CHECKING
 
 from gitops_action.adapters.refusal import explain_push, last_line
+from gitops_action.errors import BuildError
 from gitops_action.model.image import Digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gitops_action.adapters.process import Completed
     from gitops_action.model.image import ImageReference
 
 
-def layout_digest(folder: Path) -> Digest:
-    """Read the digest of what `crane push` will push.
+def layout_digest(index: str) -> Digest:
+    """Find in a layout's `index.json` the digest of what `crane push` will push.
 
-    https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+    https://github.com/opencontainers/image-spec/blob/main/image-layout.md. Raises BuildError.
     """
-    [manifest] = json.loads((folder / "index.json").read_bytes())["manifests"]
-    return Digest(manifest["digest"])
+    try:
+        [manifest] = json.loads(index)["manifests"]
+        return Digest(manifest["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BuildError(
+            "The build has left no image, or more than one.",
+            hint="See that nothing which the build starts writes where its image is written.",
+        ) from error
 
 
 def pushed_digest(done: Completed, reference: ImageReference) -> Digest:

@@ -19,6 +19,9 @@ _LONGEST = 500
 _PAGE = re.compile(r"<(?:!doctype\b|html\b).*?(?:</html>|\Z)", re.IGNORECASE | re.DOTALL)
 # An upload's address ends with its state or a signature, which is long and says nothing.
 _QUERY = re.compile(r"(https?://[^\s?\"]+)\?[^\s\"]*?(?=:?(?:[\s\"]|$))")
+# What is not the answer's own words: `'shop'`, and `map[Tag:1.429]`, `tag=1.429`, `Name:shop`.
+_NAMES = re.compile(r"'[^']*'")
+_NAMED = re.compile(r"\b(?:name|tag)[:=]", re.IGNORECASE)
 
 _GITHUB_HINT = (
     "Let the job's token write packages:\n\n"
@@ -166,15 +169,19 @@ def explain_refusal(text: str, registry: str) -> ActionError:
 def known_refusal(text: str, registry: str) -> ActionError | None:
     """Do the same where the words are known; None where they are not."""
     said = _quoted(text)
-    # What is quoted names what the user has named: an image may be called `certificate-denied`.
-    names = rf"\S*(?:://|{re.escape(registry)}/)\S*|'[^']*'"
-    answer = re.sub(names, "", _PAGE.sub("", text))
+    answer = _without_names(_PAGE.sub("", text))
     for pattern, kind, message, hint in _MEANINGS:
         if pattern.search(answer):
             if kind is RegistryLoginError and registry == _GITHUB:
                 hint = _GITHUB_HINT  # noqa: PLW2901
             return kind(f"{registry} {message}: {said}", hint=hint.replace("{registry}", registry))
     return None
+
+
+def _without_names(text: str) -> str:
+    """Leave out what the user has named: an image may be called `acme/certificate-denied:1.503`."""
+    words = _NAMES.sub("", text).split()
+    return " ".join(word for word in words if "/" not in word and not _NAMED.search(word))
 
 
 def _quoted(text: str) -> str:

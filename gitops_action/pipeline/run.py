@@ -44,8 +44,7 @@ def run(plan: Plan, *, systems: Systems, log: Log) -> Outcome:
         try:
             _publish(progress, systems, built)
         finally:
-            if built:
-                systems.builder(built).discard(built)
+            _discard(progress, systems)
         deploy(progress, systems)
     except ActionError as error:
         if plan.elsewhere and isinstance(
@@ -71,11 +70,13 @@ def _verify_and_build(progress: Progress, systems: Systems) -> BuiltImage | None
         jobs[Stage.BUILD] = partial(_build, plan.build, systems)
     if plan.preflight:
         jobs[PREFLIGHT] = partial(_preflight, plan.preflight, systems)
-    failures = _side_by_side(progress, systems.cancellation, jobs)
-    built = progress.result(BuiltImage)
+    try:
+        failures = _side_by_side(progress, systems.cancellation, jobs)
+    except BaseException:
+        _discard(progress, systems)
+        raise
     if failures:
-        if built:
-            systems.builder(built).discard(built)
+        _discard(progress, systems)
         verified = progress.result(VerifyResult)
         # A compile error ends both verify and build: it is told once.
         told = {one.location for one in verified.findings} - {None} if verified else set()
@@ -85,7 +86,12 @@ def _verify_and_build(progress: Progress, systems: Systems) -> BuiltImage | None
                     Annotation(Level.ERROR, error.told, error.code, error.location)
                 )
         raise failures[0]
-    return built
+    return progress.result(BuiltImage)
+
+
+def _discard(progress: Progress, systems: Systems) -> None:
+    if built := progress.result(BuiltImage):
+        systems.builder(built).discard(built)
 
 
 def _verify(request: VerifyRequest, systems: Systems, log: Log) -> VerifyResult:

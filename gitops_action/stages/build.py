@@ -28,7 +28,10 @@ class Builder(Protocol):
         """Say whether what builds is there: for docker, an engine."""
 
     def build(self, request: BuildRequest, candidate: str, *, log: Log) -> BuiltImage:
-        """Build `candidate`; raises BuildError, CancelledError, RunnerError."""
+        """Build `candidate`.
+
+        Raises EngineError, BuildError, InputError, CancelledError, RunnerError.
+        """
 
 
 class Images(Protocol):
@@ -38,7 +41,10 @@ class Images(Protocol):
         """Ask which image the tag names; None where there is none."""
 
     def labels(self, reference: ImageReference) -> Mapping[str, str]:
-        """Read the image's labels; none where they cannot be known."""
+        """Read the image's labels; none where the registry does not show them.
+
+        Raises RegistryUnavailableError where it does not answer now.
+        """
 
 
 def build(
@@ -125,7 +131,7 @@ def _with_docker(
         found = tuple(one for one in request.cached if _may_be_there(one, images))
         request = replace(request, found=found)
         if not found:
-            log.say("No layers are in the registry yet: the next build finds those of this one.")
+            log.say("No layers are in the registry yet.")
     return docker.build(request, dockerfile, log=log)
 
 

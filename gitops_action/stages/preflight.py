@@ -1,4 +1,4 @@
-"""Beside verify and build: fail early on what would fail late, and write nothing."""
+"""Beside verify and build: fail early on what would fail late, and change nothing."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Push:
                 credentials=credentials,
             ),
         }
-        layout = layout_digest(self.source.layout)
+        layout = layout_digest((self.source.layout / "index.json").read_text())
         built = (
             BuiltImage("docker", self.source.name, (self.source.configuration,))
             if self.builder == "docker"

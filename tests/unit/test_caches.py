@@ -16,8 +16,9 @@ from gitops_action.adapters.caches import (
     keep_cache,
     remove_files,
 )
-from gitops_action.adapters.go.caches import outside_of
+from gitops_action.adapters.go.caches import Caches, outside_of
 from gitops_action.adapters.go.places import Places
+from gitops_action.adapters.go.private import Private
 
 DAY = 24 * 3600
 
@@ -46,6 +47,43 @@ def test_a_copy_is_the_same_and_taken_once(tmp_path: Path) -> None:
     assert cached_files(tmp_path / "target") == cached_files(source)
     assert (tmp_path / "target" / "aa" / "one").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "target" / "bb" / "two").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_another_user_has_kept_is_replaced_and_not_written_to(tmp_path: Path) -> None:
+    """
+    With fs.protected_regular, Debian's and Ubuntu's default, a second job ended by PermissionError.
+    """
+    private = Private(tmp_path / "verify", None)
+    kept = cache(tmp_path / "kept", **{"go-build-tests__trim.txt": "0"})
+    private.cache.mkdir(parents=True)
+    (private.cache / "testexpire.txt").write_text("old")
+    (private.cache / "trim.txt").write_text("old")
+    for name in ("testexpire.txt", "trim.txt"):
+        os.link(private.cache / name, tmp_path / name)
+    caches = Caches(kept=kept, workspace=tmp_path, check=unchecked)
+
+    caches.bring(private)
+    caches.expire(private, "")
+
+    assert (tmp_path / "testexpire.txt").read_text() == "old"
+    assert (tmp_path / "trim.txt").read_text() == "old"
+    assert (private.cache / "testexpire.txt").read_text() != "old"
+
+
+def test_what_is_too_deep_for_a_path_is_left_out(tmp_path: Path) -> None:
+    """
+    One file with a path that no call takes ended a good build as a fault of the action itself.
+    """
+    top = cache(tmp_path / "cache", short="1")
+    deep = top / "/".join(["d" * 200] * ((4000 - len(str(top))) // 201))
+    deep.mkdir(parents=True)
+    folder = os.open(deep, os.O_RDONLY)
+    os.close(os.open("f" * 250, os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+
+    found = cached_files(top)
+
+    assert list(found) == ["short"]
 
 
 def test_a_changed_file_is_copied_again(tmp_path: Path) -> None:

@@ -332,6 +332,7 @@ def test_a_bug_in_one_stage_ends_the_others_and_is_not_hidden(world: World) -> N
 
     assert world.cancellation.reason
     assert world.registry.tags == {}
+    assert len(world.docker.discarded) == len(world.docker.built)
 
 
 def test_a_full_disk_is_told_and_so_is_what_was_done(world: World) -> None:

@@ -609,6 +609,20 @@ def test_lets_another_job_move_latest() -> None:
             id="a-repository-that-sounds-like-a-refusal",
         ),
         pytest.param(
+            "UNAUTHORIZED: authentication required; [map[Action:pull Name:acme/certificates]]",
+            "r:5000",
+            RegistryLoginError,
+            "registry-password",
+            id="a-detail-that-sounds-like-a-refusal",
+        ),
+        pytest.param(
+            "MANIFEST_UNKNOWN: manifest unknown; unknown tag=1.429",
+            "r:5000",
+            RegistryError,
+            "Run the job again",
+            id="a-tag-in-a-detail-that-sounds-like-a-refusal",
+        ),
+        pytest.param(
             "r:5000/a/timeout:1.403: x509: certificate signed by unknown authority",
             "r:5000",
             RegistryError,

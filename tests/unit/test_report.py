@@ -14,6 +14,7 @@ from gitops_action.errors import (
     CancelledError,
     DegradedError,
     InputError,
+    RegistryError,
     RegistryLoginError,
     RegistryUnavailableError,
     VerifyError,
@@ -219,9 +220,13 @@ def test_the_last_line_says_that_nothing_was_done() -> None:
     [
         (RegistryUnavailableError("r:5000 cannot be reached", hint="Again."), True),
         (CancelledError("Stopped: the run was cancelled.", hint="Again."), True),
+        (
+            RegistryError("r:5000 has another image than the one that was pushed", hint="Look."),
+            True,
+        ),
         (RegistryLoginError("r:5000 refuses the credentials", hint="Give them."), False),
     ],
-    ids=["unavailable", "cancelled", "refused"],
+    ids=["unavailable", "cancelled", "another image", "refused"],
 )
 def test_a_push_that_broke_off_may_have_landed(failure: ActionError, *, told: bool) -> None:
     """

@@ -111,6 +111,7 @@ def test_a_run_without_branch_or_version_leaves_their_tags_out() -> None:
         ("v-{sha}", f"v-{SHA}", False),
         ("{branch}-{date}", "main-2023-11-14", True),
         ("{branch}", "main", True),
+        ("1.0.{date}", "1.0.2023-11-14", True),
         ("2023.11", "2023.11", False),
     ],
 )

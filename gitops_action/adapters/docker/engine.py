@@ -94,14 +94,14 @@ class Docker:
         """
         if is_layout(built):
             return push_layout(self._programs, built, reference, log=log)
-        # Whoever cancels it does not know whether the engine has the tag.
-        tagged = self._docker("image", "tag", built.handle, reference.tagged, uncancelled=True)
-        if tagged.exit_code != 0:
-            raise RunnerError(
-                f"The engine has lost the image that it built: {last_words(tagged.stderr)}",
-                hint="Look at what else removes images on this runner while jobs run.",
-            )
         try:
+            # Whoever cancels it does not know whether the engine has the tag.
+            tagged = self._docker("image", "tag", built.handle, reference.tagged, uncancelled=True)
+            if tagged.exit_code != 0:
+                raise RunnerError(
+                    f"The engine has lost the image that it built: {last_words(tagged.stderr)}",
+                    hint="Look at what else removes images on this runner while jobs run.",
+                )
             done = self._docker("push", reference.tagged, timeout=PUSH_SECONDS, log=log)
         finally:
             self._remove(reference.tagged)
@@ -146,10 +146,10 @@ class Docker:
                 run_buildx(
                     programs, request, candidate, *output, workspace=self._workspace, log=log
                 )
+                return replace(built, digests=_digests(told))
             except ActionError:
                 self.discard(built)
                 raise
-            return replace(built, digests=_digests(told))
 
     def _remove(self, name: str) -> None:
         self._docker("image", "rm", name, uncancelled=True)

@@ -40,10 +40,11 @@ def build_layout(
     output = f"--output={what},source-date-epoch={request.created},dest={layout}"
     try:
         run_buildx(programs, request, candidate, output, workspace=workspace, log=log)
+        digest = layout_digest(Path(layout, "index.json").read_text())
     except ActionError:
         discard_layout(built)
         raise
-    return replace(built, digests=(layout_digest(Path(layout)),))
+    return replace(built, digests=(digest,))
 
 
 def push_layout(

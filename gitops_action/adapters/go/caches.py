@@ -68,6 +68,9 @@ class Caches:
         if not self.kept or (outside and _read(self.kept / _BUILD / _OUTSIDE) == outside):
             return
         expire = private.cache / _EXPIRE
+        # As another user's file in a sticky folder, a kept one can be removed by root, and on most
+        # machines not written to: https://docs.kernel.org/admin-guide/sysctl/fs.html
+        expire.unlink(missing_ok=True)
         expire.write_text(f"{time.time_ns()}\n")
         if private.owner is not None:
             os.chown(expire, private.owner, private.owner)
