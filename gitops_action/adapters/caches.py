@@ -82,15 +82,8 @@ def copy_files(
 ) -> None:
     """Copy what is not in `target` yet, times kept. `check` may raise; raises OSError."""
     known = cached_files(target)
-    made: set[Path] = set()
-    _make_folder(target, target.parent, made, owner)
-    for path, about in files.items():
-        check()
-        if known.get(path) != about:
-            copy = target / path
-            _make_folder(copy.parent, target, made, owner)
-            copy.unlink(missing_ok=True)
-            _copy_file(source / path, copy, about, owner)
+    lacking = {path: about for path, about in files.items() if known.get(path) != about}
+    _copy_files(lacking, source, target, owner, check)
 
 
 def bring_cache(kept: Path, place: Path, user: int | None, check: Callable[[], None]) -> None:
@@ -102,7 +95,7 @@ def bring_cache(kept: Path, place: Path, user: int | None, check: Callable[[], N
         owner = None if user is None else Owner(user, user)
         there = cached_files(place)
         added = {path: about for path, about in cached_files(kept).items() if path not in there}
-        copy_files(added, kept, place, owner, check)
+        _copy_files(added, kept, place, owner, check)
 
 
 def keep_cache(
@@ -140,6 +133,19 @@ def remove_files(cache: Path, *, but: Collection[str]) -> None:
     for path in cached_files(cache).keys() - but:
         with contextlib.suppress(OSError):
             (cache / path).unlink()
+
+
+def _copy_files(
+    files: Files, source: Path, target: Path, owner: Owner | None, check: Callable[[], None]
+) -> None:
+    made: set[Path] = set()
+    _make_folder(target, target.parent, made, owner)
+    for path, about in files.items():
+        check()
+        copy = target / path
+        _make_folder(copy.parent, target, made, owner)
+        copy.unlink(missing_ok=True)
+        _copy_file(source / path, copy, about, owner)
 
 
 def _make_folder(folder: Path, top: Path, made: set[Path], owner: Owner | None) -> None:
