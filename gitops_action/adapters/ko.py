@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitops_action.adapters.caches import bring_cache, cached_files, do_not_trim, keep_cache
 from gitops_action.adapters.isolation import as_user, lend_certificates, own_tree
 from gitops_action.adapters.layout import layout_digest, pushed_digest
-from gitops_action.adapters.orphans import adopt_orphans, end_processes
+from gitops_action.adapters.orphans import ending_processes
 from gitops_action.adapters.refusal import PUSH_SECONDS, last_words
 from gitops_action.adapters.sboms import Sbom, read_sboms, write_referrer
 from gitops_action.adapters.worktree import copy_tree
@@ -250,9 +250,8 @@ class Ko:
         extra: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        if self._user is not None:
-            adopt_orphans()
-        try:
+        # We read his folders next: nobody may exchange them under our hands.
+        with ending_processes(self._user, "the build"):
             return self._processes.run(
                 as_user(self._user, *argv),
                 env={**self._env, **(extra or {})},
@@ -261,10 +260,6 @@ class Ko:
                 on_stdout=on_line,
                 on_stderr=on_line,
             )
-        finally:
-            # We read his folders next: nobody may exchange them under our hands.
-            if self._user is not None:
-                end_processes(self._user, "the build")
 
 
 def _csv(text: str) -> str:

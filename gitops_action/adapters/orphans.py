@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from gitops_action.errors import RunnerError
@@ -15,15 +16,31 @@ _END_SECONDS = 5.0
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
-def adopt_orphans() -> None:
+@contextlib.contextmanager
+def ending_processes(user: int | None, starter: str) -> Iterator[None]:
+    """Let `user` run programs, and then end what they have left; None, the caller, keeps his.
+
+    Raises RunnerError as `_end_processes` does.
+    """
+    if user is None:
+        yield
+        return
+    _adopt_orphans()
+    try:
+        yield
+    finally:
+        _end_processes(user, starter)
+
+
+def _adopt_orphans() -> None:
     """Become the parent of what our children leave running, as the first process of a container is.
 
-    Raises nothing: where it cannot be, `end_processes` finds fewer.
+    Raises nothing: where it cannot be, `_end_processes` finds fewer.
     """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_processes(user: int, starter: str) -> None:
+def _end_processes(user: int, starter: str) -> None:
     """End every process of a user that descends from ours, in whatever group or session it is.
 
     Raises RunnerError where one lives on, which forks faster than we look; `starter` is who

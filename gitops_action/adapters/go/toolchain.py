@@ -23,7 +23,7 @@ from gitops_action.adapters.isolation import (
     as_user,
     lend_certificates,
 )
-from gitops_action.adapters.orphans import adopt_orphans, end_processes
+from gitops_action.adapters.orphans import ending_processes
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.adapters.worktree import copy_tree
 from gitops_action.model.go import ModuleRun, PackageRun
@@ -137,9 +137,7 @@ class Go:
         self, command: Sequence[str], env: Mapping[str, str], folder: Path, events: Events
     ) -> Completed:
         """Run the tests, and end whatever they started and left."""
-        if self._user is not None:
-            adopt_orphans()
-        try:
+        with ending_processes(self._user, "the tests"):
             return self._processes.run(
                 command,
                 env=env,
@@ -148,9 +146,6 @@ class Go:
                 on_stdout=events.read,
                 on_stderr=events.read_text,
             )
-        finally:
-            if self._user is not None:
-                end_processes(self._user, "the tests")
 
     def _resolve(
         self, private: Private, folder: Path, module: PurePosixPath
