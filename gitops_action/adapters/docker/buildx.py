@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from gitops_action.adapters.docker.failure import BUILD_SECONDS, build_error
 from gitops_action.adapters.docker.options import environment, options
@@ -29,18 +29,21 @@ class Programs:
     env: Mapping[str, str]
     private: Path
 
+    def told(self, more: Mapping[str, str]) -> Self:
+        """Give the same with more in their environment."""
+        return replace(self, env={**self.env, **more})
+
     def run(
         self,
         *argv: str,
         timeout: float = ANSWER_SECONDS,
         log: Log | None = None,
-        extra: Mapping[str, str] | None = None,
         uncancelled: bool = False,
     ) -> Completed:
         """Run one, and show its lines in `log`; raises RunnerError, CancelledError."""
         return self.processes.run(
             argv,
-            env={**self.env, **(extra or {})},
+            env=self.env,
             cwd=self.private,
             timeout=timeout,
             on_stdout=log.foreign if log else None,
@@ -65,12 +68,11 @@ def run_buildx(
     context = inside(workspace, request.context)
     with tempfile.TemporaryDirectory(dir=programs.private) as folder:
         copy = copy_dockerfile(workspace, dockerfile, context, Path(folder))
-        done = programs.run(
+        done = programs.told(environment(request)).run(
             *("docker", "buildx", "build", "--progress=plain", *output, *options(request)),
             *(f"--file={copy}", "--", str(context)),
             timeout=BUILD_SECONDS,
             log=log,
-            extra=environment(request),
         )
     if done.exit_code != 0:
         raise build_error(done, dockerfile)

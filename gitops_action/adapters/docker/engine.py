@@ -140,8 +140,7 @@ class Docker:
             told = Path(folder, "metadata.json")
             output = f"--tag={built.handle}", f"--metadata-file={told}"
             # The exporter into this store has no option for the commit's time.
-            env = {**self._programs.env, "SOURCE_DATE_EPOCH": str(request.created)}
-            programs = replace(self._programs, env=env)
+            programs = self._programs.told({"SOURCE_DATE_EPOCH": str(request.created)})
             try:
                 run_buildx(
                     programs, request, candidate, *output, workspace=self._workspace, log=log

@@ -104,7 +104,7 @@ class BuildKit:
             file.write_text(text)
         check_handshake(self._address, authority, certificate, key)
         config = {"BUILDX_CONFIG": str(folder / "buildx"), "BUILDX_BUILDER": _BUILDER}
-        programs = replace(self._programs, env={**self._programs.env, **config})
+        programs = self._programs.told(config)
         files = f"cacert={authority},cert={certificate},key={key}"
         done = programs.run(
             *("docker", "buildx", "create", f"--name={_BUILDER}", "--driver=remote"),
