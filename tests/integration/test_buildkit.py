@@ -18,12 +18,11 @@ from gitops_action.adapters.docker.handshake import check_handshake
 from gitops_action.adapters.process import Completed, Processes
 from gitops_action.adapters.registry import write_credentials
 from gitops_action.errors import BuildError, CancelledError, EngineError
-from gitops_action.model.build import BuildRequest
 from gitops_action.model.buildkit import parse_bundle
 from gitops_action.model.log import HeldLog
 from gitops_action.model.secret import Secret
 from tests.systems.buildkit import RunningBuildKit, required_buildkit
-from tests.systems.docker_hub import DOCKERFILE, docker_hub
+from tests.systems.docker_hub import DOCKERFILE, REQUEST, docker_hub
 from tests.systems.engine import add_buildx
 from tests.systems.recorder import Recorder
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CANARY = "canary-s3cret"
-CREATED = 1_700_000_000
-PLATFORMS = ("linux/amd64", "linux/arm64")
 # The beginning of an ELF file: 64 bits, big-endian, an executable (2) for s390 (22).
 OF_A_MAINFRAME = b"\x7fELF\2\2\1".ljust(16, b"\0") + b"\0\2\0\x16".ljust(48, b"\0")
 _NO_ANSWER = """#1 [internal] waiting for connection
@@ -112,20 +109,6 @@ def connect(workspace: Path, private: Path, tmp_path: Path) -> Connect:
         )
 
     return _connect
-
-
-REQUEST = BuildRequest(
-    builder="docker",
-    module=PurePosixPath(),
-    context=PurePosixPath(),
-    dockerfile=PurePosixPath("Dockerfile"),
-    main_package="",
-    base_image="",
-    labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
-    created=CREATED,
-    platforms=PLATFORMS,
-    remote=True,
-)
 
 
 class WatchingLog(HeldLog):

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -28,7 +28,7 @@ from gitops_action.stages.publish import PublishRequest, PublishResult, publish
 from tests.fakes.guard import FakeSourceHistory
 from tests.fakes.waiting import FakeClock, LineLog
 from tests.systems.buildkit import required_buildkit
-from tests.systems.docker_hub import DOCKERFILE, docker_hub
+from tests.systems.docker_hub import CREATED, DOCKERFILE, PLATFORMS, REQUEST, docker_hub
 from tests.systems.engine import add_buildx
 from tests.systems.modern_engine import required_modern_engine
 from tests.systems.registry import closed_registry
@@ -39,19 +39,6 @@ if TYPE_CHECKING:
     from gitops_action.model.log import Log
 
 CANARY = "canary-s3cret"
-CREATED = 1_700_000_000
-PLATFORMS = ("linux/amd64", "linux/arm64")
-REQUEST = BuildRequest(
-    builder="docker",
-    module=PurePosixPath(),
-    context=PurePosixPath(),
-    dockerfile=PurePosixPath("Dockerfile"),
-    main_package="",
-    base_image="",
-    labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
-    created=CREATED,
-    platforms=PLATFORMS,
-)
 
 
 @dataclass(frozen=True, slots=True)

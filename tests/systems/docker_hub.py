@@ -7,9 +7,10 @@ import subprocess
 import tarfile
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gitops_action.model.build import BuildRequest
 from tests.systems.registry import open_registry
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ FROM scratch
 COPY --from=build /out /
 COPY . /
 """
+CREATED = 1_700_000_000
+PLATFORMS = ("linux/amd64", "linux/arm64")
+REQUEST = BuildRequest(
+    builder="docker",
+    module=PurePosixPath(),
+    context=PurePosixPath(),
+    dockerfile=PurePosixPath("Dockerfile"),
+    main_package="",
+    base_image="",
+    labels={"org.opencontainers.image.revision": "9d0f7e3", "note": "a, b=c"},
+    created=CREATED,
+    platforms=PLATFORMS,
+)
 
 
 @contextmanager
